@@ -1,0 +1,1 @@
+"""Rows, formats, rendering, datasets."""

@@ -1,0 +1,197 @@
+"""What people may do with datasets: stage a file, look into it, import it, read its rows, see them as tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from studio.access import Actor, allows
+from studio.data import store
+from studio.data.importer import Inspection, inspect_file
+from studio.data.jobs import ImportSpec, import_rows
+from studio.data.refusal import refusal
+from studio.data.render import Piece, pieces, render
+from studio.data.templates import template_of
+from studio.data.tables import datasets
+from studio.db import Database
+from studio.errors import DataError
+from studio.jobs.queue import insert_job
+from studio.settings import ROOT, Settings
+
+__all__ = ["DataService", "ImportSpec", "Imported", "TrainingView"]
+
+#: Up to this size a file is imported in the request's thread; a larger one by a job (CONTRACTS 4).
+_SMALL_BYTES = 5_000_000
+
+#: Rows that a training view renders; more would make the page wait.
+_VIEW_ROWS = 2_000
+
+SAMPLE_FILE = ROOT / "assets" / "sample" / "eye-care.jsonl"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A dataset that is there, or the job that makes it."""
+
+    dataset_id: str | None = None
+    job_id: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainingView:
+    """How a dataset's rows would be used with one base and one limit. `refused` counts rows by reason."""
+
+    counts: dict[str, int]
+    refused: dict[str, int]
+    tokens: int
+    target_tokens: int
+    longest: int
+    n_seen: int
+    n_rows: int
+    refused_rows: list[tuple[int, str]] = field(default_factory=list)
+
+
+class DataService:
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self._db = db
+        self._settings = settings
+
+    # 1 In
+
+    @allows("dataset.import")
+    def stage(self, actor: Actor, path: Path) -> str:
+        """Keep an upload under its sha256 and return that. Raises DataError over the size limit."""
+        size = path.stat().st_size
+        if size > self._settings.max_upload_mb * 2**20:
+            raise DataError("error.data.upload_too_large", size_bytes=size, limit_bytes=self._settings.max_upload_mb * 2**20)
+        if size > shutil.disk_usage(self._settings.home).free // 2:
+            raise DataError("error.data.no_disk", size_bytes=size, free_bytes=shutil.disk_usage(self._settings.home).free)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        target = self._upload(digest)
+        if not target.exists():
+            temporary = target.with_suffix(".tmp")
+            shutil.copyfile(path, temporary)
+            temporary.replace(target)
+        return digest
+
+    def _upload(self, digest: str) -> Path:
+        if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+            raise DataError("error.data.unknown_upload")
+        return self._settings.folder("uploads") / digest
+
+    @allows("dataset.import")
+    def inspect(
+        self, actor: Actor, upload: str, file_name: str, mapping: Mapping[str, str | None] | None = None
+    ) -> Inspection:
+        """What a staged file holds, before anything is imported."""
+        path = self._upload(upload)
+        if not path.exists():
+            raise DataError("error.data.unknown_upload")
+        return inspect_file(path, file_name, mapping=mapping)
+
+    @allows("dataset.import")
+    def import_upload(self, actor: Actor, spec: ImportSpec, *, request_id: str | None = None) -> Imported:
+        """Import the good rows of a staged file: at once when it is small, as a job otherwise."""
+        path = self._upload(spec.upload)
+        if not path.exists():
+            raise DataError("error.data.unknown_upload")
+        if path.stat().st_size <= _SMALL_BYTES:
+            return Imported(dataset_id=import_rows(self._db, self._settings, spec, actor.user_id))
+        with self._db.write() as connection:
+            self._check_name(connection, spec.dataset_name)
+            job_id = insert_job(
+                connection, spec=spec.as_dict(), name=spec.dataset_name, author=actor.user_id, request_id=request_id
+            )
+        return Imported(job_id=job_id)
+
+    @staticmethod
+    def _check_name(connection: sa.Connection, name: str) -> None:
+        if not name.strip():
+            raise DataError("error.data.no_name", field="name")
+        if connection.execute(sa.select(datasets.c.id).where(datasets.c.name == name)).first():
+            raise DataError("error.data.name_taken", field="name", name=name)
+
+    @allows("dataset.import")
+    def import_sample(self, actor: Actor, name: str, note: str = "") -> str:
+        """The sample that ships with the studio. Taken twice, it is the same dataset."""
+        with self._db.read() as connection:
+            known = connection.execute(sa.select(datasets.c.id).where(datasets.c.name == name)).scalar()
+        if known is not None:
+            return str(known)
+        digest = self.stage(actor, SAMPLE_FILE)
+        spec = ImportSpec(upload=digest, file_name=SAMPLE_FILE.name, dataset_name=name, note=note)
+        return import_rows(self._db, self._settings, spec, actor.user_id)
+
+    # 2 Out
+
+    @allows("dataset.read")
+    def list(self, actor: Actor) -> list[store.DatasetInfo]:
+        """Newest first."""
+        with self._db.read() as connection:
+            found = connection.execute(store.select_datasets().order_by(datasets.c.created_at.desc())).mappings()
+            return [store.DatasetInfo(**row) for row in found]
+
+    @allows("dataset.read")
+    def get(self, actor: Actor, dataset_id: str) -> store.DatasetInfo:
+        return store.dataset_info(self._db, dataset_id)
+
+    @allows("dataset.read")
+    def page(
+        self,
+        actor: Actor,
+        dataset_id: str,
+        *,
+        split: str | None = None,
+        after: tuple[int, int] | None = None,
+        before: tuple[int, int] | None = None,
+        limit: int = 20,
+    ) -> tuple[list[store.StoredRow], int]:
+        """A page of the newest revision, and how many rows stand in front of it."""
+        info = store.dataset_info(self._db, dataset_id)
+        found = store.read_page(self._db, dataset_id, info.revision, split=split, after=after, before=before, limit=limit)
+        first = (found[0].position, found[0].id) if found else (0, 0)
+        return found, store.count_before(self._db, dataset_id, info.revision, split, first)
+
+    @allows("dataset.read")
+    def row(self, actor: Actor, row_id: int) -> store.StoredRow:
+        return store.row_of(self._db, row_id)
+
+    @allows("dataset.read")
+    def row_as_tokens(self, actor: Actor, row_id: int, base_id: str) -> list[Piece]:
+        """A row as this base will see it: its tokens, and which of them are trained."""
+        row = store.row_of(self._db, row_id)
+        template = template_of(self._settings, base_id)
+        return pieces(render(row.kind, row.content, template), template)
+
+    @allows("dataset.read")
+    def training_view(
+        self, actor: Actor, dataset_id: str, base_id: str, *, max_seq_len: int, limit: int = _VIEW_ROWS
+    ) -> TrainingView:
+        """Render up to `limit` rows as training would, and count what trains and what is refused, and why."""
+        info = store.dataset_info(self._db, dataset_id)
+        template = template_of(self._settings, base_id)
+        counts: Counter[str] = Counter()
+        refused: Counter[str] = Counter()
+        refused_rows: list[tuple[int, str]] = []
+        tokens = targets = longest = seen = 0
+        for row in store.iter_rows(self._db, dataset_id, info.revision):
+            if seen >= limit:
+                break
+            seen += 1
+            reason, n_tokens, n_targets = refusal(row.kind, row.content, template, max_seq_len)
+            if reason:
+                refused[reason] += 1
+                refused_rows.append((row.id, reason))
+                continue
+            counts[row.split or "none"] += 1
+            longest = max(longest, n_tokens)
+            if row.split == "train":
+                tokens, targets = tokens + n_tokens, targets + n_targets
+        return TrainingView(dict(counts), dict(refused), tokens, targets, longest, seen, info.n_rows, refused_rows[:50])

@@ -1,0 +1,44 @@
+"""Splits drawn by prompt, so that two rows with the same question never stand on both sides."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["SplitRule", "split_rule"]
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """Every prompt has a fixed number that the seed draws; those under the two limits are held out."""
+
+    seed: int
+    validation_below: int
+    test_below: int
+
+    def split_of(self, prompt_hash: str) -> str:
+        drawn = _draw(prompt_hash, self.seed)
+        if drawn < self.validation_below:
+            return "validation"
+        return "test" if drawn < self.test_below else "train"
+
+
+def _draw(prompt_hash: str, seed: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}:{prompt_hash}".encode()).digest()[:8], "big")
+
+
+def split_rule(prompt_hashes: Iterable[str], *, validation_share: float, test_share: float, seed: int) -> SplitRule:
+    """The rule that holds out exactly `round(share · prompts)` prompts, at least one where a share is above 0.
+
+    Shares are of distinct prompts, not rows (0 ≤ share < 1). The same prompts, shares and seed give the same split. With
+    fewer than three prompts nothing is held out: a side would be empty.
+    """
+    drawn = sorted({_draw(prompt_hash, seed) for prompt_hash in prompt_hashes})
+    if len(drawn) < 3:
+        return SplitRule(seed, 0, 0)
+    n_validation = max(1, round(validation_share * len(drawn))) if validation_share else 0
+    n_test = max(1, round(test_share * len(drawn))) if test_share else 0
+    held = drawn[: n_validation + n_test]
+    validation_below = held[n_validation - 1] + 1 if n_validation else 0
+    return SplitRule(seed, validation_below, held[-1] + 1 if held else 0)

@@ -1,0 +1,260 @@
+"""Rows in the database: writing them under a pending revision, reading them at a committed one. No actor, no words."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from studio.data import rows as row_rules
+from studio.data.rows import NewRow
+from studio.data.tables import datasets, revisions, rows
+from studio.db import Database
+from studio.errors import DataError, NotFoundError
+from studio.ids import new_id, now
+
+__all__ = ["DatasetInfo", "StoredRow", "commit_revision", "create_dataset", "iter_rows", "read_page", "write_rows"]
+
+#: Gap between positions, so that a row can be put between two others without moving any.
+_GAP = 1024
+
+#: Rows a transaction inserts: about 20 ms on SQLite for rows of 1 kB, far under the 100 ms of CONTRACTS 3.
+_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class StoredRow:
+    """One row version as a reader sees it."""
+
+    id: int
+    position: int
+    kind: str
+    content: dict[str, Any]
+    content_hash: str
+    prompt_hash: str
+    split: str | None
+    topic: str | None
+    tags: list[str]
+    origin: dict[str, Any] | None
+    extra: dict[str, Any] | None
+
+
+_ROW_COLUMNS = [rows.c[name] for name in StoredRow.__dataclass_fields__]
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A dataset at one committed revision. `counts` are rows by split, `"none"` for rows without one."""
+
+    id: str
+    name: str
+    note: str
+    revision: int
+    content_hash: str
+    counts: dict[str, int]
+    report: dict[str, Any]
+    created_at: datetime
+    committed_at: datetime
+
+    @property
+    def n_rows(self) -> int:
+        return sum(self.counts.values())
+
+
+def create_dataset(connection: Connection, name: str, author: str, note: str = "") -> str:
+    """Raises DataError when the name is empty or taken."""
+    if not name.strip():
+        raise DataError("error.data.no_name", field="name")
+    if connection.execute(sa.select(datasets.c.id).where(datasets.c.name == name)).first():
+        raise DataError("error.data.name_taken", field="name", name=name)
+    dataset_id = new_id("ds")
+    connection.execute(
+        datasets.insert().values(id=dataset_id, name=name, note=note, author=author, created_at=now())
+    )
+    return dataset_id
+
+
+def open_revision(connection: Connection, dataset_id: str, author: str, message: str) -> int:
+    """A pending revision: its rows are written in batches and nobody sees them before it is committed."""
+    newest = sa.select(sa.func.max(revisions.c.number)).where(revisions.c.dataset_id == dataset_id)
+    number = int(connection.execute(newest).scalar() or 0) + 1
+    connection.execute(
+        revisions.insert().values(
+            dataset_id=dataset_id, number=number, state="pending", message=message, author=author, created_at=now()
+        )
+    )
+    return number
+
+
+def write_rows(db: Database, dataset_id: str, revision: int, new: Iterable[NewRow], author: str) -> int:
+    """Insert rows under a pending revision, a batch a transaction; returns how many."""
+    total = 0
+    batches = iter(new)
+    while batch := list(itertools.islice(batches, _BATCH)):
+        values = [
+            _row_values(row, dataset_id, revision, (total + index + 1) * _GAP, author) for index, row in enumerate(batch)
+        ]
+        with db.write() as connection:
+            connection.execute(rows.insert(), values)
+        total += len(batch)
+    return total
+
+
+def _row_values(row: NewRow, dataset_id: str, revision: int, position: int, author: str) -> dict[str, Any]:
+    return {
+        "dataset_id": dataset_id,
+        "position": position,
+        "kind": row.kind,
+        "content": row.content,
+        "content_hash": row_rules.content_hash(row.content),
+        "prompt_hash": row_rules.prompt_hash(row.kind, row.content),
+        "split": row.split,
+        "group_key": row.group_key,
+        "tags": list(row.tags),
+        "topic": row.topic,
+        "references": list(row.references),
+        "rule": row.rule,
+        "origin": row.origin,
+        "extra": row.extra,
+        "search_text": row_rules.search_text(row.kind, row.content),
+        "since": revision,
+        "until": None,
+        "author": author,
+    }
+
+
+def commit_revision(db: Database, dataset_id: str, revision: int, report: dict[str, Any]) -> None:
+    """Make a pending revision visible by one last update."""
+    with db.read() as connection:
+        counts = _counts(connection, dataset_id, revision)
+        digest = _content_hash(connection, dataset_id, revision)
+    with db.write() as connection:
+        connection.execute(
+            revisions.update()
+            .where(revisions.c.dataset_id == dataset_id, revisions.c.number == revision)
+            .values(state="committed", committed_at=now(), counts=counts, content_hash=digest, report=report)
+        )
+
+
+def discard_dataset(db: Database, dataset_id: str) -> None:
+    """Take back a dataset whose first import failed; nothing refers to it yet."""
+    with db.write() as connection:
+        connection.execute(datasets.delete().where(datasets.c.id == dataset_id))
+
+
+def _holds(dataset_id: str, revision: int) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        rows.c.dataset_id == dataset_id,
+        rows.c.since <= revision,
+        sa.or_(rows.c.until.is_(None), rows.c.until > revision),
+    )
+
+
+def _counts(connection: Connection, dataset_id: str, revision: int) -> dict[str, int]:
+    query = sa.select(rows.c.split, sa.func.count()).where(_holds(dataset_id, revision)).group_by(rows.c.split)
+    return {split or "none": count for split, count in connection.execute(query)}
+
+
+def _content_hash(connection: Connection, dataset_id: str, revision: int) -> str:
+    """sha256 over the rows' hashes and splits in their order: two revisions with the same rows share a snapshot."""
+    digest = hashlib.sha256()
+    query = (
+        sa.select(rows.c.content_hash, rows.c.split).where(_holds(dataset_id, revision)).order_by(rows.c.position, rows.c.id)
+    )
+    for content_hash, split in connection.execute(query):
+        digest.update(f"{content_hash}:{split or ''}\n".encode())
+    return digest.hexdigest()
+
+
+def select_datasets() -> sa.Select[Any]:
+    """Datasets with their newest committed revision."""
+    newest = (
+        sa.select(revisions.c.dataset_id, sa.func.max(revisions.c.number).label("number"))
+        .where(revisions.c.state == "committed")
+        .group_by(revisions.c.dataset_id)
+        .subquery()
+    )
+    return (
+        sa.select(
+            datasets.c.id,
+            datasets.c.name,
+            datasets.c.note,
+            revisions.c.number.label("revision"),
+            revisions.c.content_hash,
+            revisions.c.counts,
+            revisions.c.report,
+            datasets.c.created_at,
+            revisions.c.committed_at,
+        )
+        .join(newest, newest.c.dataset_id == datasets.c.id)
+        .join(
+            revisions, sa.and_(revisions.c.dataset_id == newest.c.dataset_id, revisions.c.number == newest.c.number)
+        )
+    )
+
+
+def dataset_info(db: Database, dataset_id: str) -> DatasetInfo:
+    """Raises NotFoundError for an unknown dataset, or one without a committed revision."""
+    with db.read() as connection:
+        row = connection.execute(select_datasets().where(datasets.c.id == dataset_id)).mappings().first()
+    if row is None:
+        raise NotFoundError("error.data.unknown_dataset", dataset=dataset_id)
+    return DatasetInfo(**row)
+
+
+def read_page(
+    db: Database,
+    dataset_id: str,
+    revision: int,
+    *,
+    split: str | None = None,
+    after: tuple[int, int] | None = None,
+    before: tuple[int, int] | None = None,
+    limit: int = 50,
+) -> list[StoredRow]:
+    """Up to `limit` rows in order, behind `after` or in front of `before`, both `(position, id)`: by keyset, never by offset."""
+    query = sa.select(*_ROW_COLUMNS).where(_holds(dataset_id, revision)).limit(limit)
+    if split is not None:
+        query = query.where(rows.c.split == split)
+    key = sa.tuple_(rows.c.position, rows.c.id)
+    if before is not None:
+        query = query.where(key < before).order_by(rows.c.position.desc(), rows.c.id.desc())
+    else:
+        query = query.order_by(rows.c.position, rows.c.id)
+        if after is not None:
+            query = query.where(key > after)
+    with db.read() as connection:
+        found = [StoredRow(**row) for row in connection.execute(query).mappings()]
+    return found[::-1] if before is not None else found
+
+
+def count_before(db: Database, dataset_id: str, revision: int, split: str | None, key: tuple[int, int]) -> int:
+    """How many rows stand in front of a row, for "rows 51–100 of 320"."""
+    query = sa.select(sa.func.count()).select_from(rows).where(_holds(dataset_id, revision))
+    query = query.where(sa.tuple_(rows.c.position, rows.c.id) < key)
+    if split is not None:
+        query = query.where(rows.c.split == split)
+    with db.read() as connection:
+        return int(connection.execute(query).scalar() or 0)
+
+
+def row_of(db: Database, row_id: int) -> StoredRow:
+    with db.read() as connection:
+        row = connection.execute(sa.select(*_ROW_COLUMNS).where(rows.c.id == row_id)).mappings().first()
+    if row is None:
+        raise NotFoundError("error.data.unknown_row", row=row_id)
+    return StoredRow(**row)
+
+
+def iter_rows(db: Database, dataset_id: str, revision: int, split: str | None = None) -> Iterator[StoredRow]:
+    """All rows of a revision in order, a page at a time, so that no read transaction stays open for long."""
+    after: tuple[int, int] | None = None
+    while page := read_page(db, dataset_id, revision, split=split, after=after, limit=_BATCH):
+        yield from page
+        after = (page[-1].position, page[-1].id)

@@ -1,0 +1,54 @@
+"""What a job sees of the world: its spec, its folder, the settings, a way to tell what happened, a wish to stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from studio.db import Database
+from studio.jobs.events import EventWriter
+from studio.jobs.runfolder import RunFolder
+from studio.settings import Settings
+
+__all__ = ["JobContext", "StoppedByRequest"]
+
+
+class StoppedByRequest(Exception):
+    """Raised by a job that ended because it was asked to; `result` is what it leaves."""
+
+    def __init__(self, result: dict[str, Any] | None = None) -> None:
+        super().__init__("stopped")
+        self.result = result or {}
+
+
+@dataclass
+class JobContext:
+    """Handed to a job kind's function; lives as long as one attempt."""
+
+    job_id: str
+    attempt: int
+    author: str
+    spec: dict[str, Any]
+    folder: RunFolder
+    settings: Settings
+    db: Database
+    events: EventWriter
+    stop: threading.Event = field(default_factory=threading.Event)
+    _last_progress: float = 0.0
+
+    def phase(self, phase: str) -> None:
+        self.events.write("phase_changed", phase=phase)
+
+    def progress(self, done: float, total: float, unit: str, eta_s: float | None = None) -> None:
+        """Tell how far the job is; at most twice a second, the last one always."""
+        moment = time.monotonic()
+        if done >= total or moment - self._last_progress >= 0.5:
+            self._last_progress = moment
+            self.events.write("progress", done=done, total=total, unit=unit, eta_s=eta_s)
+
+    def check_stop(self) -> None:
+        """Raises StoppedByRequest when somebody asked the job to stop."""
+        if self.stop.is_set():
+            raise StoppedByRequest

@@ -1,0 +1,111 @@
+"""What happened, past tense, one JSON object a line (CONTRACTS 5): the events, their writer and their reader.
+
+The job writes, the worker reads; nothing else is said between the two. A half last line is not yet there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
+
+from studio.ids import now, time_text
+
+__all__ = ["Event", "EventWriter", "plain_float", "read_events"]
+
+EventKind = Literal[
+    "attempt_started",
+    "phase_changed",
+    "progress",
+    "step_finished",
+    "evaluated",
+    "probe_answered",
+    "checkpoint_saved",
+    "warned",
+    "diverged",
+    "attempt_ended",
+]
+
+_MAX_LINE_BYTES = 64_000
+
+
+class Event(BaseModel):
+    """One line of `events.jsonl`; what belongs to its kind lies in the extra fields, read through `body`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    schema_: Literal[1]
+    seq: PositiveInt
+    at: str
+    attempt: NonNegativeInt
+    kind: EventKind
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+def plain_float(value: Any) -> float:
+    """A number of an event; "nan", "inf" and "-inf" are strings there."""
+    return float(value)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    return value
+
+
+class EventWriter:
+    """Appends events; `seq` goes on from what the file holds, over all attempts.
+
+    A half line that a killed attempt left is cut off first, so that the file stays one object a line.
+    """
+
+    def __init__(self, path: Path, attempt: int) -> None:
+        self._attempt = attempt
+        last = 0
+        complete = 0
+        if path.exists():
+            for event, end in read_events(path):
+                last, complete = event.seq, end
+        self._seq = last
+        self._file = path.open("ab")
+        if self._file.tell() != complete:
+            self._file.truncate(complete)
+
+    def write(self, kind: EventKind, **body: Any) -> None:
+        self._seq += 1
+        head = {"schema": 1, "seq": self._seq, "at": time_text(now()), "attempt": self._attempt, "kind": kind}
+        line = json.dumps(head | _jsonable(body), ensure_ascii=False, separators=(",", ":")).encode()
+        if len(line) > _MAX_LINE_BYTES:
+            raise ValueError(f"event {kind} has {len(line)} bytes")
+        self._file.write(line + b"\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+def read_events(path: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
+    """Events from byte `offset` on, each with the offset behind it. Ends before a half last line."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            offset += len(line)
+            value = json.loads(line)
+            value["schema_"] = value.pop("schema")
+            yield Event.model_validate(value), offset

@@ -1,0 +1,1 @@
+"""Entry points. Each puts rooms together into one process and does nothing else."""

@@ -1,0 +1,100 @@
+"""Words: one message catalogue per language, and one formatter for numbers, bytes, durations and dates.
+
+`studio/` returns keys and parameters; whoever shows them calls `text(lang, key, **params)`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from studio.errors import StudioError
+
+__all__ = ["LANGS", "Lang", "bytes_text", "duration_text", "error_text", "has_text", "lang_of", "number_text", "text"]
+
+Lang = Literal["en", "zh"]
+LANGS: tuple[Lang, ...] = ("en", "zh")
+
+_MESSAGES = Path(__file__).resolve().parent.parent / "assets" / "messages"
+
+
+@functools.cache
+def catalogue(lang: Lang) -> dict[str, str]:
+    """All messages of one language: flat keys `area.thing.word`."""
+    return cast("dict[str, str]", json.loads((_MESSAGES / f"{lang}.json").read_text("utf-8")))
+
+
+def lang_of(wanted: str | None, default: Lang = "en") -> Lang:
+    """The language that a cookie, `LANG` or an Accept-Language header asks for."""
+    code = (wanted or "").lower()[:2]
+    return cast("Lang", code) if code in LANGS else default
+
+
+def has_text(key: str) -> bool:
+    return key in catalogue("en")
+
+
+def text(lang: Lang, key: str, **params: Any) -> str:
+    """The message under `key`. Numbers are written as a person writes them; other values as they are.
+
+    Raises KeyError for an unknown key: a screen without its words is a defect that a test must find.
+    """
+    message = catalogue(lang)[key]
+    if not params:
+        return message
+    return message.format(**{name: number_text(value) if isinstance(value, int | float) else value for name, value in params.items()})
+
+
+def error_text(lang: Lang, error: StudioError | dict[str, Any]) -> str:
+    """An error in words: what happened, where, what to do. `*_bytes` and `*_s` parameters are written with their unit."""
+    value = error.as_dict() if isinstance(error, StudioError) else error
+    params = {
+        name: bytes_text(item) if name.endswith("_bytes") else duration_text(lang, item) if name.endswith("_s") else item
+        for name, item in value.get("params", {}).items()
+    }
+    if not has_text(value["key"]):
+        return text(lang, "error.unknown", key=value["key"])
+    return text(lang, value["key"], **params)
+
+
+def number_text(value: float | bool) -> str:
+    """`12,345`, `0.0312`, `2e-05`: four significant digits below a thousand, groups of three above."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if not math.isfinite(value):
+        return str(value)
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        return f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.3g}"
+
+
+def bytes_text(value: float) -> str:
+    """Binary units, three significant digits: `3.21 GiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(value) < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.3g} {unit}"
+        value /= 1024
+    return f"{value:.3g} TiB"
+
+
+def duration_text(lang: Lang, seconds: float | None) -> str:
+    """`45 s`, `3 min 20 s`, `2 h 5 min`; a dash for an unknown duration."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    whole = max(0, round(seconds))
+    units = {"en": (" h", " min", " s"), "zh": (" 小时", " 分", " 秒")}[lang]
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return f"{hours}{units[0]} {minutes}{units[1]}"
+    return f"{minutes}{units[1]} {rest}{units[2]}" if minutes else f"{rest}{units[2]}"
+
+
+def date_text(moment: datetime) -> str:
+    """Shown where a browser cannot put its own zone in (CLI, exports): ISO-like, UTC."""
+    return moment.strftime("%Y-%m-%d %H:%M UTC")

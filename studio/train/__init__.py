@@ -1,0 +1,1 @@
+"""Trainings: the spec, the checks before, the job, and reading runs."""

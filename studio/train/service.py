@@ -1,0 +1,254 @@
+"""What people may do with trainings: look ahead, start, watch, stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
+
+from studio.access import Actor, allows
+from studio.data.service import DataService
+from studio.db import Database
+from studio.errors import ConfigError, JobError, NotFoundError, StudioError
+from studio.ids import new_id, now
+from studio.jobs.queue import Job, JobService, insert_job, job_of_row, select_jobs
+from studio.jobs.spec import checked
+from studio.jobs.tables import checkpoints, jobs, points, runs
+from studio.models.catalogue import ModelService
+from studio.settings import Settings
+from studio.train.preflight import Preflight, look_ahead
+from studio.train.spec import PRESETS, BaseRef, DatasetRef, Preset, TrainSpec
+
+__all__ = ["Checkpoint", "Curves", "Run", "TrainService", "answers_as"]
+
+#: Points a series may have on a page (CONTRACTS 5).
+_MAX_POINTS = 1000
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training: what was asked for, and the job that does it."""
+
+    id: str
+    name: str
+    dataset_id: str
+    base_id: str
+    spec: dict[str, Any]
+    created_at: datetime
+    job: Job
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights of a run at a step. `val_loss` is in nats per token; None where nothing was evaluated."""
+
+    run_id: str
+    run_name: str
+    base_id: str
+    step: int
+    path: str
+    bytes: int
+    val_loss: float | None
+    best: bool
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Series by name, each a list of [step, value]; `cursor` moves when there is something new."""
+
+    cursor: int
+    series: dict[str, list[list[float | None]]]
+
+
+def answers_as(run_id: str, step: int | None = None) -> str:
+    """The name under which an engine answers with a run's best checkpoint, or with the one of a step."""
+    return run_id if step is None else f"{run_id}@{step}"
+
+
+class TrainService:
+    def __init__(self, db: Database, settings: Settings, data: DataService, models: ModelService, jobs: JobService) -> None:
+        self._db = db
+        self._settings = settings
+        self._data = data
+        self._models = models
+        self._jobs = jobs
+
+    # 1 Before
+
+    @allows("run.read")
+    def complete(self, actor: Actor, values: dict[str, Any]) -> TrainSpec:
+        """A complete spec from a form's or a file's values.
+
+        `base` and `dataset` may be ids; a preset fills what is not given. Raises ConfigError naming the field at fault.
+        """
+        if unknown := sorted(set(values) - set(TrainSpec.model_fields) - {"schema"}):
+            raise ConfigError("error.config.unknown_fields", field=unknown[0], fields=", ".join(unknown))
+        for name in ("base", "dataset"):
+            if not values.get(name):
+                raise ConfigError(f"error.train.choose_{name}", field=name)
+        preset = checked_preset(values.get("preset") or Preset.QUICK)
+        full = PRESETS[preset] | {name: value for name, value in values.items() if value is not None}
+        if isinstance(full["base"], str):
+            base = self._models.get(actor, full["base"])
+            full["base"] = BaseRef(id=base.id, revision=base.revision)
+        if isinstance(full["dataset"], str):
+            info = self._data.get(actor, full["dataset"])
+            full["dataset"] = DatasetRef(id=info.id, revision=info.revision, hash=info.content_hash)
+        return checked(TrainSpec, full)
+
+    @allows("run.read")
+    def preflight(self, actor: Actor, spec: TrainSpec) -> Preflight:
+        """Everything that can be known without a model in memory; renders the rows."""
+        base = self._models.get(actor, spec.base.id)
+        if base.state != "ready":
+            return Preflight(errors=[StudioError("error.model.not_ready", field="base", base=base.name).as_dict()])
+        dataset = self._data.get(actor, spec.dataset.id)
+        view = self._data.training_view(actor, spec.dataset.id, spec.base.id, max_seq_len=spec.max_seq_len)
+        return look_ahead(spec, base, dataset, view, self._settings)
+
+    @allows("run.read")
+    def free_name(self, actor: Actor, wanted: str) -> str:
+        """`wanted`, or `wanted 2`, `wanted 3` … when it is taken."""
+        with self._db.read() as connection:
+            taken = set(connection.execute(sa.select(runs.c.name).where(runs.c.name.startswith(wanted, autoescape=True))).scalars())
+        number = 2
+        name = wanted
+        while name in taken:
+            name, number = f"{wanted} {number}", number + 1
+        return name
+
+    @allows("run.start")
+    def start(self, actor: Actor, spec: TrainSpec, *, request_id: str | None = None) -> str:
+        """Queue a training and return its run's id; the same `request_id` gives the same run.
+
+        Raises the first error of the preflight, so nothing starts that is known to fail.
+        """
+        if request_id is not None and (known := self._run_of_request(request_id)) is not None:
+            return known
+        problems = self.preflight(actor, spec).errors
+        if problems:
+            raise StudioError.from_dict(problems[0])
+        with self._db.write() as connection:
+            if connection.execute(sa.select(runs.c.id).where(runs.c.name == spec.name)).first():
+                raise ConfigError("error.train.name_taken", field="name", name=spec.name)
+            run_id = new_id("run")
+            connection.execute(
+                runs.insert().values(
+                    id=run_id,
+                    name=spec.name,
+                    dataset_id=spec.dataset.id,
+                    dataset_revision=spec.dataset.revision,
+                    base_id=spec.base.id,
+                    spec=spec.as_dict(),
+                    author=actor.user_id,
+                    created_at=now(),
+                )
+            )
+            insert_job(
+                connection, spec=spec.as_dict(), name=spec.name, author=actor.user_id, request_id=request_id, run_id=run_id
+            )
+        return run_id
+
+    def _run_of_request(self, request_id: str) -> str | None:
+        with self._db.read() as connection:
+            return connection.execute(sa.select(jobs.c.run_id).where(jobs.c.request_id == request_id)).scalar()
+
+    # 2 Meanwhile and after
+
+    @allows("run.read")
+    def list(self, actor: Actor, limit: int = 100) -> list[Run]:
+        """Newest first."""
+        query = sa.select(runs).order_by(runs.c.created_at.desc(), runs.c.id.desc()).limit(limit)
+        with self._db.read() as connection:
+            found = connection.execute(query).mappings().all()
+            by_run = self._jobs_of(connection, [row["id"] for row in found])
+        return [self._run(row, by_run[row["id"]]) for row in found]
+
+    @allows("run.read")
+    def get(self, actor: Actor, run_id: str) -> Run:
+        with self._db.read() as connection:
+            row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().first()
+            if row is None:
+                raise NotFoundError("error.run.unknown", run=run_id)
+            by_run = self._jobs_of(connection, [run_id])
+        return self._run(row, by_run[run_id])
+
+    @staticmethod
+    def _jobs_of(connection: sa.Connection, run_ids: list[str]) -> dict[str, Job]:
+        found = connection.execute(select_jobs().where(jobs.c.run_id.in_(run_ids))).mappings()
+        return {str(row["run_id"]): job_of_row(row) for row in found}
+
+    @staticmethod
+    def _run(row: RowMapping, job: Job) -> Run:
+        names = ("id", "name", "dataset_id", "base_id", "spec", "created_at")
+        return Run(**{name: row[name] for name in names}, job=job)
+
+    @allows("run.stop")
+    def stop(self, actor: Actor, run_id: str) -> Run:
+        """Ask a run to stop; it saves a checkpoint first."""
+        run = self.get(actor, run_id)
+        if run.job.has_ended:
+            raise JobError("error.job.has_ended", name=run.name)
+        self._jobs.stop(actor, run.job.id)
+        return self.get(actor, run_id)
+
+    @allows("run.read")
+    def curves(self, actor: Actor, run_id: str) -> Curves:
+        """At most 1,000 points a series. Buckets are powers of two of steps, so they stay where they are as a run grows."""
+        query = (
+            sa.select(points.c.name, points.c.step, points.c.value, points.c.seq)
+            .where(points.c.run_id == run_id, points.c.superseded.is_(False))
+            .order_by(points.c.step)
+        )
+        found: dict[str, list[tuple[int, float | None]]] = {}
+        cursor = 0
+        with self._db.read() as connection:
+            for name, step, value, seq in connection.execute(query):
+                found.setdefault(name, []).append((step, value))
+                cursor = max(cursor, seq)
+        return Curves(cursor, {name: thinned(series) for name, series in found.items()})
+
+    @allows("run.read")
+    def cursor(self, actor: Actor, run_id: str) -> int:
+        """What `curves` would call its cursor, for the price of one index look-up."""
+        with self._db.read() as connection:
+            return int(connection.execute(sa.select(sa.func.max(points.c.seq)).where(points.c.run_id == run_id)).scalar() or 0)
+
+    @allows("run.read")
+    def checkpoints(self, actor: Actor, run_id: str | None = None) -> list[Checkpoint]:
+        """Of one run by step, or of all runs, newest run first."""
+        query = (
+            sa.select(checkpoints, runs.c.name.label("run_name"), runs.c.base_id)
+            .join(runs, runs.c.id == checkpoints.c.run_id)
+            .order_by(runs.c.created_at.desc(), checkpoints.c.step)
+        )
+        if run_id is not None:
+            query = query.where(checkpoints.c.run_id == run_id)
+        with self._db.read() as connection:
+            found = connection.execute(query).mappings()
+            return [Checkpoint(**{name: row[name] for name in Checkpoint.__dataclass_fields__}) for row in found]
+
+
+def checked_preset(value: str) -> Preset:
+    """Raises ConfigError for a preset that does not exist."""
+    try:
+        return Preset(value)
+    except ValueError:
+        raise ConfigError("error.train.unknown_preset", field="preset", preset=value, known=", ".join(Preset)) from None
+
+
+def thinned(series: list[tuple[int, float | None]], most: int = _MAX_POINTS) -> list[list[float | None]]:
+    """Means over buckets of 2^k steps, with the smallest k that leaves at most `most` points."""
+    width = 1
+    while len({step // width for step, _ in series}) > most:
+        width *= 2
+    if width == 1:
+        return [[step, value] for step, value in series]
+    buckets: dict[int, list[float]] = {}
+    for step, value in series:
+        if value is not None:
+            buckets.setdefault(step // width, []).append(value)
+    return [[bucket * width, sum(values) / len(values)] for bucket, values in sorted(buckets.items())]

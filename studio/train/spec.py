@@ -1,0 +1,86 @@
+"""What a training is: one typed spec. The form, the CLI, the YAML and the help texts follow from these fields.
+
+`group` says where a field stands in the form, `level` whether it is shown at once or folded under "More settings".
+Its words are `field.TrainSpec.<name>.label` and `.help` in the catalogues.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from studio.jobs.spec import Spec
+
+__all__ = ["PRESETS", "BaseRef", "DatasetRef", "Preset", "TrainSpec"]
+
+
+class Preset(StrEnum):
+    QUICK = "quick"
+    STANDARD = "standard"
+    THOROUGH = "thorough"
+
+
+class BaseRef(BaseModel):
+    """A base model at one state of its weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    id: str
+    revision: str
+
+
+class DatasetRef(BaseModel):
+    """A dataset at one revision; `hash` is the content hash of that revision."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    id: str
+    revision: int
+    hash: str
+
+
+def _shown(group: str, *, basic: bool = False) -> Any:
+    return {"group": group, "level": "basic" if basic else "advanced"}
+
+
+class TrainSpec(Spec):
+    """A LoRA fine-tune of one base model on one dataset revision. Complete: the same spec gives the same numbers."""
+
+    kind: str = "train"
+    name: str = Field(min_length=1, max_length=120)
+    base: BaseRef
+    dataset: DatasetRef
+    preset: Preset = Preset.QUICK
+    seed: int = Field(42, ge=0, lt=2**31, json_schema_extra=_shown("steps"))
+
+    epochs: float = Field(2.0, gt=0, le=100, json_schema_extra=_shown("steps", basic=True))
+    learning_rate: float = Field(1e-3, gt=0, le=1, json_schema_extra=_shown("steps", basic=True))
+    lora_rank: int = Field(16, ge=1, le=512, json_schema_extra=_shown("adapter", basic=True))
+    max_seq_len: int = Field(512, ge=16, le=131072, json_schema_extra=_shown("data", basic=True))
+
+    lora_alpha: int = Field(32, ge=1, le=2048, json_schema_extra=_shown("adapter"))
+    lora_dropout: float = Field(0.0, ge=0, lt=1, json_schema_extra=_shown("adapter"))
+    per_device_batch_size: int = Field(8, ge=1, le=1024, json_schema_extra=_shown("steps"))
+    gradient_accumulation_steps: int = Field(1, ge=1, le=1024, json_schema_extra=_shown("steps"))
+    max_steps: int = Field(0, ge=0, description="0: as many as the epochs take", json_schema_extra=_shown("steps"))
+    warmup_share: float = Field(0.05, ge=0, lt=1, json_schema_extra=_shown("steps"))
+    weight_decay: float = Field(0.0, ge=0, le=1, json_schema_extra=_shown("steps"))
+    max_grad_norm: float = Field(1.0, gt=0, le=100, json_schema_extra=_shown("steps"))
+    evaluations: int = Field(6, ge=1, le=100, json_schema_extra=_shown("evaluation"))
+    patience: int = Field(3, ge=0, le=100, json_schema_extra=_shown("evaluation"))
+
+    def planned_steps(self, n_rows: int) -> int:
+        """Optimizer updates that the spec asks for on `n_rows` training rows."""
+        if self.max_steps:
+            return self.max_steps
+        batches = math.ceil(n_rows / self.per_device_batch_size)
+        return max(1, math.ceil(math.ceil(batches / self.gradient_accumulation_steps) * self.epochs))
+
+
+#: What each preset changes. Quick shows that it works, Standard is a sound default, Thorough takes its time and stops early.
+PRESETS: dict[Preset, dict[str, Any]] = {
+    Preset.QUICK: {"epochs": 2.0, "learning_rate": 1e-3, "lora_rank": 16, "lora_alpha": 32, "evaluations": 4, "patience": 0},
+    Preset.STANDARD: {"epochs": 3.0, "learning_rate": 4e-4, "lora_rank": 16, "lora_alpha": 32, "evaluations": 9, "patience": 3},
+    Preset.THOROUGH: {"epochs": 6.0, "learning_rate": 2e-4, "lora_rank": 32, "lora_alpha": 64, "evaluations": 18, "patience": 4},
+}

@@ -1,0 +1,167 @@
+"""A tiny random Llama with a byte-level BPE, and adapters for it: what the engine's tests run on. float32, CPU, no network."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from tokenizers.trainers import BpeTrainer
+
+from studio.engine.transformers_engine import TransformersEngine
+
+SENTENCES = [
+    "A head cold usually gets better within ten days.",
+    "Drink enough water, rest, and see a doctor when the fever stays.",
+    "感冒一般十天之内会好转。",
+    "多喝水,多休息;如果持续发烧,请去看医生。",
+]
+CONTEXT = 256
+
+
+@dataclass(frozen=True)
+class ChatML:
+    """Stands in for `studio.data.render.Template`."""
+
+    tokenizer: Tokenizer
+    end_ids: frozenset[int]
+    context: int | None = CONTEXT
+
+    def prompt_ids(self, messages: list[dict[str, Any]]) -> list[int]:
+        turns = "".join(f"<|im_start|>{turn['role']}\n{turn['content']}<|im_end|>\n" for turn in messages)
+        return list(self.tokenizer.encode(f"{turns}<|im_start|>assistant\n").ids)
+
+    def decode(self, ids: list[int], skip_special: bool = True) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=skip_special)
+
+
+@pytest.fixture(scope="session")
+def template() -> ChatML:
+    tokenizer = Tokenizer(BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = BpeTrainer(
+        vocab_size=340,
+        special_tokens=["<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    return ChatML(tokenizer, frozenset({tokenizer.token_to_id("<|im_end|>")}))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(template: ChatML) -> Callable[[], Any]:
+    """Makes the same random model again and again; adapters change a model in place, so each test step takes its own."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=template.tokenizer.get_vocab_size(),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=CONTEXT,
+        initializer_range=0.3,  # wide: near ties between logits would make greedy texts depend on rounding
+        bos_token_id=None,
+        eos_token_id=sorted(template.end_ids),
+        pad_token_id=0,
+    )
+
+    def make() -> Any:
+        torch.manual_seed(1)
+        return LlamaForCausalLM(copy.deepcopy(config)).eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def base_folder(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[[], Any], template: ChatML) -> Path:
+    folder = tmp_path_factory.mktemp("base")
+    tiny_model().save_pretrained(folder)
+    template.tokenizer.save(str(folder / "tokenizer.json"))
+    chatml = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
+    config = {"chat_template": chatml, "eos_token": "<|im_end|>", "model_max_length": CONTEXT}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def save_adapter(model: Any, config: Any, folder: Path, *, seed: int) -> Path:
+    """A random adapter whose answers differ from the base's: every trained weight is drawn, LoRA's B too."""
+    import torch
+    from peft import get_peft_model
+
+    adapted = get_peft_model(model, config)
+    torch.manual_seed(seed)
+    for name, weight in adapted.named_parameters():
+        if "lora_" in name or "ia3_" in name:
+            torch.nn.init.normal_(weight, std=0.5)
+    adapted.save_pretrained(str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def adapters(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[[], Any]) -> dict[str, Path]:
+    """Good ones (`run_a`, `run_b`, `run_ia3`) and bad ones, by the name under which the engine finds them."""
+    from peft import IA3Config, LoraConfig
+
+    root = tmp_path_factory.mktemp("adapters")
+    lora = {"r": 4, "target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM"}
+    found = {
+        "run_a": save_adapter(tiny_model(), LoraConfig(**lora), root / "a", seed=2),
+        "run_b": save_adapter(tiny_model(), LoraConfig(**lora | {"target_modules": ["q_proj", "up_proj"]}), root / "b", seed=3),
+        "run_ia3": save_adapter(
+            tiny_model(),
+            IA3Config(target_modules=["k_proj", "v_proj"], feedforward_modules=[], task_type="CAUSAL_LM"),
+            root / "ia3",
+            seed=4,
+        ),
+        "run_bias": save_adapter(tiny_model(), LoraConfig(**lora, bias="all"), root / "bias", seed=5),
+    }
+    return found | _broken(root, tiny_model, lora)
+
+
+def _broken(root: Path, tiny_model: Callable[[], Any], lora: dict[str, Any]) -> dict[str, Path]:
+    from peft import LoraConfig
+    from transformers import LlamaForCausalLM
+
+    config = tiny_model().config
+    config.hidden_size, config.head_dim = 48, 12
+    other_base = LlamaForCausalLM(config)
+    deeper = tiny_model().config
+    deeper.num_hidden_layers = 3
+    truncated = root / "truncated"
+    shutil.copytree(root / "a", truncated)
+    weights = (root / "a" / "adapter_model.safetensors").read_bytes()
+    (truncated / "adapter_model.safetensors").write_bytes(weights[: len(weights) // 2])
+    empty = root / "empty"
+    empty.mkdir()
+    return {
+        "run_wide": save_adapter(other_base, LoraConfig(**lora), root / "wide", seed=6),
+        "run_deep": save_adapter(LlamaForCausalLM(deeper), LoraConfig(**lora), root / "deep", seed=7),
+        "run_truncated": truncated,
+        "run_empty": empty,
+    }
+
+
+@pytest.fixture
+def engine(base_folder: Path, adapters: dict[str, Path], template: ChatML) -> Iterator[TransformersEngine]:
+    made = TransformersEngine(
+        base_folder,
+        device="cpu",
+        dtype="float32",
+        resolve=adapters.get,
+        template=template,
+        known=lambda: sorted(adapters),
+    )
+    yield made
+    made.close()
