@@ -38,7 +38,7 @@ def has_text(key: str) -> bool:
     return key in catalogue("en")
 
 
-def text(lang: Lang, key: str, **params: Any) -> str:
+def text(lang: Lang, key: str, /, **params: Any) -> str:
     """The message under `key`. Numbers are written as a person writes them; other values as they are.
 
     Raises KeyError for an unknown key: a screen without its words is a defect that a test must find.

@@ -71,7 +71,7 @@ def detect_encoding(path: Path, name: str) -> str:
         raise DataError("error.data.empty_file", field="file", name=name)
     mark = next((encoding for mark, encoding in _MARKS if sample.startswith(mark)), None)
     if mark is None and (found := _binary_kind(sample)):
-        raise DataError("error.data.binary_file", field="file", name=name, found=found)
+        raise DataError("error.data.binary_file", field="file", name=name, what=found)
     encoding = mark or _wide(sample) or _plain(path, sample, name)
     if (line := _broken_line(path, encoding)) is not None:
         raise DataError("error.data.encoding", field="file", name=name, encoding=encoding, line=line)
@@ -99,9 +99,10 @@ def _wide(sample: bytes) -> str | None:
     Decidable only where some ASCII is: commas, quotes, line ends. In the wrong byte order these become rare signs
     (`,` is U+2C00), so the right order is the one whose text is free of control characters and holds the most ASCII.
     """
-    if b"\0" not in sample:
-        return None
-    best, best_share = None, 0.05
+    n_nul = sample.count(0)
+    if n_nul == 0 or (n_nul * 4 < len(sample) and _decoded(sample, "utf-8") is not None):
+        return None  # UTF-8 with a stray NUL is no UTF-16: that is half NULs, or no valid UTF-8
+    best, best_share = None, 0.005
     for encoding in _WIDE:
         text = _decoded(sample, encoding)
         if not text or any(sign < " " and sign not in "\t\r\n" for sign in text):

@@ -96,7 +96,7 @@ class Pair:
         answer = _text(record, self.answer)
         if not answer.strip():
             raise DataError("error.data.empty_answer", field=self.answer, where=self.answer)
-        turns = _history(record, self.history) + [_message("user", question), _message("assistant", answer)]
+        turns = [*_history(record, self.history), _message("user", question), _message("assistant", answer)]
         return NewRow("chat", {"messages": _system(record, self.system) + turns})
 
 
@@ -242,7 +242,7 @@ def mapped(mapping: Mapping[str, str | None]) -> Format:
     return MappedPair("mapped", columns["question"], columns["answer"], system=columns.get("system", ""))
 
 
-def to_row(record: Mapping[Any, Any], shape: Format) -> NewRow:
+def to_row(record: Mapping[Any, Any], shape: Format, *, origin: dict[str, Any] | None = None) -> NewRow:
     """One record as a checked row; columns that no part of the row uses go into `extra` under their own names.
 
     Raises DataError that names the field at fault.
@@ -260,7 +260,8 @@ def to_row(record: Mapping[Any, Any], shape: Format) -> NewRow:
     check_storable(extra)
     tags, topic, group_key = _tags(values), _carried_text(values, "topic"), _carried_text(values, "group_key")
     check_storable({"tags": list(tags), "topic": topic, "group_key": group_key})
-    return replace(row, split=_split(values), tags=tags, topic=topic, group_key=group_key, extra=extra or None)
+    split = _split(values)
+    return replace(row, split=split, tags=tags, topic=topic, group_key=group_key, extra=extra or None, origin=origin)
 
 
 def _split(record: Record) -> str | None:

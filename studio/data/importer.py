@@ -12,7 +12,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -152,11 +152,12 @@ def _results(source: _Source, name: str) -> Iterator[tuple[int, NewRow | Refused
             yield len(found.excerpt.encode("utf-8", "replace")), found
             continue
         try:
-            row = formats.to_row(_object(found.value), source.shape)
+            origin = {"type": "file", "ref": name, "line": found.line}
+            row = formats.to_row(_object(found.value), source.shape, origin=origin)
         except DataError as error:
             yield found.n_bytes, _refused(found.line, error, found.excerpt)
         else:
-            yield found.n_bytes, replace(row, origin={"type": "file", "ref": name, "line": found.line})
+            yield found.n_bytes, row
 
 
 def _object(value: Any) -> dict[str, Any]:

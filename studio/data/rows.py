@@ -87,6 +87,21 @@ def check_storable(value: Any, where: str = "") -> None:
 
     Raises DataError for lone surrogates, NUL characters, NaN and infinities, and for more than `MAX_DEPTH` levels.
     """
+    if not _is_surely_storable(value):
+        _check_every_value(value, where)
+
+
+def _is_surely_storable(value: Any) -> bool:
+    """A quick look in C, right for nearly every row; False means: look closer."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode("utf-8")
+    except (ValueError, RecursionError):
+        return False
+    return "\\u0000" not in text and text.count("{") + text.count("[") <= MAX_DEPTH
+
+
+def _check_every_value(value: Any, where: str) -> None:
     waiting = [(value, where, 1)]  # a stack instead of recursion: a hostile row must not exhaust Python's own
     while waiting:
         item, path, depth = waiting.pop()
@@ -294,7 +309,7 @@ def shown(value: Any) -> str:
 
 
 def content_hash(content: Any) -> str:
-    """sha256 (hex) of canonical JSON: sorted keys, no spaces, UTF-8. No Unicode normalisation: é and e + ´ are two contents."""
+    """sha256 (hex) of canonical JSON: sorted keys, no spaces, UTF-8. No Unicode normalisation: é as one character and as two are two contents."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 

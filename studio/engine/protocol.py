@@ -129,6 +129,7 @@ class CompletionRequest(WireRequest):
 
     prompt: str | list[int]
     max_tokens: int = Field(Decoding.model_fields["max_tokens"].default, ge=0)
+    add_special_tokens: bool = True
     echo: bool = False
     logprobs: int | None = Field(None, ge=0, le=20)
 
@@ -267,13 +268,17 @@ class ErrorBody(BaseModel):
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """One answer to make. Exactly one of `messages` (rendered by the chat template) and `prompt` (text or ids) is given."""
+    """One answer to make. Exactly one of `messages` (rendered by the chat template) and `prompt` (text or ids) is given.
+
+    `add_special_tokens`: the tokenizer puts its beginning token before a text prompt; off for a text that has been rendered.
+    """
 
     model: str
     decoding: Decoding
     messages: list[dict[str, Any]] | None = None
     prompt: str | list[int] | None = None
     stop: tuple[str, ...] = ()
+    add_special_tokens: bool = True
 
 
 @dataclass(frozen=True)
@@ -319,7 +324,7 @@ class Generator(Protocol):
         """Take in a request. Raises EngineError (unknown model, prompt too long) before anything is computed."""
         ...
 
-    def score(self, model: str, prompt: str | list[int], *, top: int) -> Logprobs:
+    def score(self, model: str, prompt: str | list[int], *, top: int, add_special_tokens: bool = True) -> Logprobs:
         """Log-probabilities of given text, with the `top` likeliest tokens at each place."""
         ...
 

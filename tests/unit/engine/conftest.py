@@ -5,16 +5,21 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
+from studio.engine.protocol import Generator
+from studio.engine.server import build_app
 from studio.engine.transformers_engine import TransformersEngine
 
 SENTENCES = [
@@ -24,6 +29,7 @@ SENTENCES = [
     "多喝水,多休息;如果持续发烧,请去看医生。",
 ]
 CONTEXT = 256
+TOKEN = "test-token"
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ def tiny_model(template: ChatML) -> Callable[[], Any]:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    torch.set_num_threads(1)  # such small matrices gain nothing from a second thread and lose much by waiting for it
     config = LlamaConfig(
         vocab_size=template.tokenizer.get_vocab_size(),
         hidden_size=32,
@@ -89,7 +96,8 @@ def base_folder(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[[
     folder = tmp_path_factory.mktemp("base")
     tiny_model().save_pretrained(folder)
     template.tokenizer.save(str(folder / "tokenizer.json"))
-    chatml = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
+    turns = "{% for turn in messages %}{{ '<|im_start|>' + turn.role + '\\n' + turn.content + '<|im_end|>\\n' }}{% endfor %}"
+    chatml = turns + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
     config = {"chat_template": chatml, "eos_token": "<|im_end|>", "model_max_length": CONTEXT}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     return folder
@@ -103,7 +111,7 @@ def save_adapter(model: Any, config: Any, folder: Path, *, seed: int) -> Path:
     adapted = get_peft_model(model, config)
     torch.manual_seed(seed)
     for name, weight in adapted.named_parameters():
-        if "lora_" in name or "ia3_" in name:
+        if "lora_" in name or "ia3_" in name or "modules_to_save" in name:
             torch.nn.init.normal_(weight, std=0.5)
     adapted.save_pretrained(str(folder))
     return folder
@@ -111,7 +119,7 @@ def save_adapter(model: Any, config: Any, folder: Path, *, seed: int) -> Path:
 
 @pytest.fixture(scope="session")
 def adapters(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[[], Any]) -> dict[str, Path]:
-    """Good ones (`run_a`, `run_b`, `run_ia3`) and bad ones, by the name under which the engine finds them."""
+    """Good ones (`run_a`, `run_b`, `run_head`, `run_ia3`) and bad ones, by the name under which the engine finds them."""
     from peft import IA3Config, LoraConfig
 
     root = tmp_path_factory.mktemp("adapters")
@@ -119,6 +127,7 @@ def adapters(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[[], 
     found = {
         "run_a": save_adapter(tiny_model(), LoraConfig(**lora), root / "a", seed=2),
         "run_b": save_adapter(tiny_model(), LoraConfig(**lora | {"target_modules": ["q_proj", "up_proj"]}), root / "b", seed=3),
+        "run_head": save_adapter(tiny_model(), LoraConfig(**lora, modules_to_save=["lm_head"]), root / "head", seed=8),
         "run_ia3": save_adapter(
             tiny_model(),
             IA3Config(target_modules=["k_proj", "v_proj"], feedforward_modules=[], task_type="CAUSAL_LM"),
@@ -153,15 +162,49 @@ def _broken(root: Path, tiny_model: Callable[[], Any], lora: dict[str, Any]) -> 
     }
 
 
-@pytest.fixture
-def engine(base_folder: Path, adapters: dict[str, Path], template: ChatML) -> Iterator[TransformersEngine]:
-    made = TransformersEngine(
-        base_folder,
-        device="cpu",
-        dtype="float32",
-        resolve=adapters.get,
-        template=template,
-        known=lambda: sorted(adapters),
-    )
-    yield made
-    made.close()
+@pytest.fixture(scope="session")
+def make_engine(base_folder: Path, adapters: dict[str, Path], template: ChatML) -> Iterator[Callable[..., TransformersEngine]]:
+    """Makes a fresh engine; options go over the usual arguments."""
+    made: list[TransformersEngine] = []
+
+    def make(**options: Any) -> TransformersEngine:
+        usual = {
+            "device": "cpu",
+            "dtype": "float32",
+            "resolve": adapters.get,
+            "template": template,
+            "known": lambda: sorted(adapters),
+        }
+        made.append(TransformersEngine(base_folder, **usual | options))
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.close()
+
+
+@pytest.fixture(scope="session")
+def engine(make_engine: Callable[..., TransformersEngine]) -> TransformersEngine:
+    """One for many tests: whatever a test asked of it, it must answer the next one rightly."""
+    return make_engine()
+
+
+@pytest.fixture(scope="module")
+def serve() -> Iterator[Callable[..., str]]:
+    """`serve(generator)` puts it on HTTP on a free port, in a thread, and gives the address."""
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(generator: Generator, **options: Any) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))  # it listens from here on: requests wait until uvicorn accepts
+        app = build_app(generator, token=TOKEN, **options)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        running.append((server, thread))
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    yield start
+    for server, _ in running:
+        server.should_exit = True
+    for _, thread in running:
+        thread.join()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from studio.errors import EngineError
 
 QUESTION = [{"role": "user", "content": "感冒了怎么办? What helps?"}]
 GREEDY = Decoding(temperature=0, max_tokens=24)
-NAMES = ["base", "run_a", "run_b"]
+NAMES = ["base", "run_a", "run_b", "run_head"]
 
 
 def ask(model: str, decoding: Decoding = GREEDY, **options: Any) -> GenerationRequest:
@@ -38,6 +40,7 @@ def oracle(tiny_model: Callable[[], Any], adapters: dict[str, Path], template: A
     """Token ids of `model.generate(do_sample=False)`, each name on a model of its own; without the end token."""
     from peft import PeftModel
 
+    @functools.cache
     def generate(name: str) -> list[int]:
         model = tiny_model()
         if name != "base":
@@ -63,45 +66,46 @@ def test_base_and_adapters_answer_differently(oracle: Callable[[str], list[int]]
     assert all(one != other for one, other in itertools.combinations(texts, 2))
 
 
-@pytest.mark.parametrize("names", [[*NAMES, *NAMES], ["run_a", "run_ia3", "base"]])
+@pytest.mark.parametrize("names", [[*NAMES, *NAMES], ["run_a", "run_head", "run_ia3", "base"]])
 def test_interleaved_answers_equal_single_ones(
     engine: TransformersEngine, oracle: Callable[[str], list[int]], names: list[str]
 ) -> None:
-    """The second set mixes kinds that PEFT cannot hold at once."""
+    """Two answers of each at once. The second set mixes kinds that PEFT cannot hold at once."""
     streams = [engine.start(ask(name)) for name in names]
     assert [ids_of(list(stream)) for stream in streams] == [oracle(name) for name in names]
 
 
-def test_two_requests_get_their_tokens_in_turn(engine: TransformersEngine) -> None:
+def test_two_requests_get_their_tokens_in_turn(engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    steps = _watch_steps(engine, order)
-    streams = [engine.start(ask(name)) for name in ("run_a", "run_b")]
-    steps.set()
-    for stream in streams:
-        list(stream)
-    both = order[: 2 * min(order.count("a"), order.count("b"))]
-    assert both == ["a", "b"] * (len(both) // 2)
-
-
-def _watch_steps(engine: TransformersEngine, order: list[str]) -> threading.Event:
-    """Note whose token is computed, and hold the engine's thread until the event is set."""
-    released = threading.Event()
     activate = engine._adapters.activate
 
     def noted(folder: Path | None) -> Any:
         order.append(folder.name if folder else "base")
         return activate(folder)
 
-    blocked = threading.Event()
+    with held(engine):
+        monkeypatch.setattr(engine._adapters, "activate", noted)
+        streams = [engine.start(ask(name)) for name in ("run_a", "run_b")]
+    lengths = [len(ids_of(list(stream))) for stream in streams]
+    assert order[: 2 * min(lengths)] == ["a", "b"] * min(lengths)
+    assert min(lengths) > 5
+
+
+@contextmanager
+def held(engine: TransformersEngine) -> Iterator[None]:
+    """The engine's thread waits until the block is left; requests taken in meanwhile begin together."""
+    is_held, release = threading.Event(), threading.Event()
 
     def hold(_model: Any) -> None:
-        blocked.set()
-        released.wait()
+        is_held.set()
+        release.wait()
 
-    threading.Thread(target=engine.with_model, args=("base", hold), daemon=True).start()
-    blocked.wait()
-    engine._adapters.activate = noted  # type: ignore[method-assign]
-    return released
+    thread = threading.Thread(target=engine.with_model, args=("base", hold), daemon=True)
+    thread.start()
+    is_held.wait()
+    yield
+    release.set()
+    thread.join()
 
 
 def test_same_seed_gives_the_same_text_beside_other_requests(engine: TransformersEngine) -> None:
@@ -113,10 +117,8 @@ def test_same_seed_gives_the_same_text_beside_other_requests(engine: Transformer
     assert answer(engine, ask("run_a", decoding.model_copy(update={"seed": 8}))) != alone
 
 
-def test_cancel_ends_the_stream_and_frees_the_place(base_folder: Path, template: Any) -> None:
-    engine = TransformersEngine(
-        base_folder, device="cpu", dtype="float32", resolve=lambda name: None, template=template, max_active=1
-    )
+def test_cancel_ends_the_stream_and_frees_the_place(make_engine: Callable[..., TransformersEngine]) -> None:
+    engine = make_engine(max_active=1)
     endless = engine.start(ask("base", Decoding(temperature=0, max_tokens=200)))
     deltas = iter(endless)
     next(deltas)
@@ -128,11 +130,10 @@ def test_cancel_ends_the_stream_and_frees_the_place(base_folder: Path, template:
     *_, last = deltas
     assert last.finish_reason == "cancelled"
     assert list(second)[-1].finish_reason in ("stop", "length")
-    engine.close()
 
 
-def test_closing_the_engine_ends_waiting_streams_with_an_error(base_folder: Path, template: Any) -> None:
-    engine = TransformersEngine(base_folder, device="cpu", dtype="float32", resolve=lambda name: None, template=template)
+def test_closing_the_engine_ends_waiting_streams_with_an_error(make_engine: Callable[..., TransformersEngine]) -> None:
+    engine = make_engine()
     stream = engine.start(ask("base", Decoding(temperature=1, max_tokens=200)))
     next(iter(stream))
     engine.close()
@@ -163,17 +164,19 @@ def test_max_tokens_is_capped_at_the_context(engine: TransformersEngine) -> None
 
 
 @pytest.mark.parametrize("name", ["run_wide", "run_deep", "run_truncated", "run_empty", "run_bias"])
-@pytest.mark.parametrize("loaded_before", [True, False])
+@pytest.mark.parametrize("loaded_before", [True, False], ids=["beside another", "first"])
 def test_an_adapter_that_does_not_fit_is_an_error_and_the_others_go_on(
-    engine: TransformersEngine, oracle: Callable[[str], list[int]], name: str, loaded_before: bool
+    make_engine: Callable[..., TransformersEngine], oracle: Callable[[str], list[int]], name: str, loaded_before: bool
 ) -> None:
+    engine = make_engine()
     first = engine.start(ask("run_a")) if loaded_before else engine.start(ask("base"))
     with pytest.raises(EngineError) as raised:
         list(engine.start(ask(name)))
     assert raised.value.key == "error.engine.adapter_unfit"
     assert ids_of(list(first)) == oracle("run_a" if loaded_before else "base")
-    for after in ("base", "run_b", "run_a"):
+    for after in ("base", "run_b"):
         assert ids_of(list(engine.start(ask(after)))) == oracle(after)
+    engine.close()
 
 
 def test_chinese_is_never_torn_between_deltas(engine: TransformersEngine, template: Any) -> None:
@@ -181,9 +184,10 @@ def test_chinese_is_never_torn_between_deltas(engine: TransformersEngine, templa
     said = "多喝水,多休息;雪鹅😀。"
     script = [*template.tokenizer.encode(said).ids, *template.end_ids]
     assert len(script) > len(said) + 5
-    stream = engine.start(ask("base", Decoding(temperature=0, max_tokens=100)))
     spoken = iter(script)
-    stream._sampler.next = lambda logits: next(spoken)  # type: ignore[method-assign]
+    with held(engine):
+        stream = engine.start(ask("base", Decoding(temperature=0, max_tokens=100)))
+        stream._sampler.next = lambda logits: next(spoken)  # type: ignore[method-assign]
     deltas = list(stream)
     texts = [delta.text for delta in deltas]
     assert "".join(texts) == said
@@ -288,9 +292,9 @@ def test_long_texts_are_scored_in_chunks_with_the_same_result(
 
 
 def test_a_loaded_adapter_answers_to_its_name_until_it_is_unloaded(
-    base_folder: Path, adapters: dict[str, Path], template: Any, oracle: Callable[[str], list[int]]
+    make_engine: Callable[..., TransformersEngine], adapters: dict[str, Path], oracle: Callable[[str], list[int]]
 ) -> None:
-    engine = TransformersEngine(base_folder, device="cpu", dtype="float32", resolve=lambda name: None, template=template)
+    engine = make_engine(resolve=lambda name: None, known=tuple)
     engine.load_adapter("mine.v1", str(adapters["run_a"]))
     assert engine.models() == ["base", "mine.v1"]
     assert ids_of(list(engine.start(ask("mine.v1")))) == oracle("run_a")
@@ -299,7 +303,23 @@ def test_a_loaded_adapter_answers_to_its_name_until_it_is_unloaded(
     assert ids_of(list(engine.start(ask("base")))) == oracle("base")
     with pytest.raises(EngineError, match="unknown_model"):
         engine.unload_adapter("mine.v1")
-    engine.close()
+
+
+def test_an_adapter_that_is_answering_is_not_unloaded(engine: TransformersEngine) -> None:
+    stream = engine.start(ask("run_b", Decoding(temperature=1, max_tokens=200, seed=0)))
+    next(iter(stream))
+    with held(engine), pytest.raises(EngineError, match="name_taken"):
+        engine.load_adapter("run_b", "/anywhere")
+    with pytest.raises(EngineError, match="adapter_busy"):
+        engine.unload_adapter("run_b")
+    stream.cancel()
+    list(stream)
+
+
+def test_the_real_template_gives_the_same_answer(base_folder: Path, make_engine: Callable[..., TransformersEngine]) -> None:
+    render = pytest.importorskip("studio.data.render")
+    real = render.Template.load(base_folder)
+    assert answer(make_engine(template=real), ask("run_a")) == answer(make_engine(), ask("run_a"))
 
 
 def test_a_base_without_safetensors_is_a_plain_error(tmp_path: Path, template: Any) -> None:
@@ -321,4 +341,4 @@ def test_a_switch_of_adapter_takes_at_most_50_ms(engine: TransformersEngine, ada
 
     taken = engine.with_model("base", switches)
     print(f"adapter switch: median {taken[len(taken) // 2] * 1e3:.2f} ms, worst {taken[-1] * 1e3:.2f} ms")
-    assert taken[len(taken) // 2] <= 0.050
+    assert taken[len(taken) // 2] <= 0.010  # 0.050 is the promise; it grows with the number of layers, here two

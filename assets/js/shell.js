@@ -1,0 +1,117 @@
+// The page's own script: the address bar is the truth about what is shown (CONTRACTS 10).
+//   studio.go(link)    move: write the address bar, show the tab, let it read its ids
+//   studio.boot()      after load: show what the address bar asks for
+// Anchors with `data-go` move inside the page; opened in a new browser tab they are plain links.
+(() => {
+  const DEFAULT_TAB = document.documentElement.dataset.tab || "data";
+  let ready = false;
+  let selecting = false;
+
+  const theme = localStorage.getItem("studio-theme") || "auto";
+  const isDark = (name) => name === "dark" || (name === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
+  const applyTheme = (name) => document.body.classList.toggle("dark", isDark(name));
+
+  const current = () => new URL(location).searchParams.get("tab") || DEFAULT_TAB;
+  const open = (tab) => document.getElementById(`open-${tab}`)?.click();
+
+  const select = (tab) => {
+    const button = document.querySelector(`#main-tabs [role=tab][data-tab-id="${CSS.escape(tab)}"]`);
+    if (!button || button.getAttribute("aria-selected") === "true") return;
+    selecting = true;
+    button.click();
+    setTimeout(() => { selecting = false; }, 300);
+  };
+
+  const show = () => { select(current()); open(current()); };
+
+  const go = (link) => {
+    if (!link) return;
+    const wanted = new URL(link, location.href).searchParams;
+    const target = new URL(location);
+    for (const [name, value] of wanted) {
+      if (value) target.searchParams.set(name, value); else target.searchParams.delete(name);
+    }
+    if (target.search !== location.search) history.pushState({}, "", target.pathname + target.search);
+    show();
+  };
+
+  // A tab that a person selects by its button.
+  const picked = (tab) => {
+    if (!ready || selecting) return;
+    const target = new URL(location);
+    if (target.searchParams.get("tab") !== tab) {
+      target.searchParams.set("tab", tab);
+      history.pushState({}, "", target);
+    }
+    open(tab);
+  };
+
+  const boot = () => {
+    applyTheme(theme);
+    document.documentElement.lang = document.getElementById("studio-lang")?.dataset.lang || "en";
+    select(current());
+    setTimeout(() => { ready = true; open(current()); writeTimes(); }, 50);
+  };
+
+  const setLang = (lang) => {
+    document.cookie = `studio_lang=${lang};path=/;max-age=31536000;samesite=lax`;
+    location.reload();
+  };
+  const setTheme = (name) => { localStorage.setItem("studio-theme", name); applyTheme(name); };
+
+  // Times are written in the reader's zone.
+  const writeTimes = (root = document) => {
+    for (const node of root.querySelectorAll("time[datetime]:not([data-written])")) {
+      const moment = new Date(node.dateTime);
+      if (Number.isNaN(moment.valueOf())) continue;
+      node.textContent = moment.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+      node.dataset.written = "1";
+    }
+  };
+  new MutationObserver((changes) => {
+    for (const change of changes) {
+      for (const node of change.addedNodes) if (node.nodeType === 1) writeTimes(node.parentNode || node);
+    }
+  }).observe(document.body, { childList: true, subtree: true });
+
+  document.addEventListener("click", (event) => {
+    const anchor = event.target.closest?.("a[data-go]");
+    if (anchor && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
+      event.preventDefault();
+      go(anchor.getAttribute("href"));
+      return;
+    }
+    const chosen = event.target.closest?.("[data-set-lang]");
+    if (chosen) setLang(chosen.dataset.setLang);
+    const shade = event.target.closest?.("[data-toggle-theme]");
+    if (shade) setTheme(document.body.classList.contains("dark") ? "light" : "dark");
+    const press = event.target.closest?.("[data-press]");
+    if (press) document.getElementById(press.dataset.press)?.click();
+  });
+
+  // An example question fills the box and waits to be sent.
+  document.addEventListener("click", (event) => {
+    const example = event.target.closest?.("[data-fill]");
+    const box = example && document.querySelector(`#${CSS.escape(example.dataset.fill)} textarea`);
+    if (!box) return;
+    box.value = example.textContent.trim();
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    box.focus();
+  });
+
+  // Enter sends the question, Shift+Enter is a new line; not while an input method composes.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    if (event.target.closest?.("#chat-question textarea")) {
+      event.preventDefault();
+      document.getElementById("chat-send")?.click();
+    }
+  });
+
+  window.addEventListener("popstate", show);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    applyTheme(localStorage.getItem("studio-theme") || "auto");
+  });
+  window.studio = { go, picked, boot, setLang, setTheme };
+  applyTheme(theme);
+})();

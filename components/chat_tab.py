@@ -1,0 +1,223 @@
+"""Chat: the same question to the base and to a checkpoint, side by side.
+
+Address bar: `run` (and `step`) choose the checkpoint, `chat` an existing conversation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from collections.abc import AsyncIterator
+from typing import Any
+
+import gradio as gr
+
+from components.page import PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
+from studio.access import Actor
+from studio.engine.chats import Answer, Chat
+from studio.engine.protocol import Decoding
+from studio.text import error_text
+from studio.train.service import answers_as
+
+__all__ = ["build"]
+
+#: Looks a second at a growing answer.
+_STREAM_HZ = 6
+_COLUMNS = 2
+
+
+def build(page: Page) -> None:
+    t = page.t
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=220):
+            new = gr.Button(t("chat.new"), elem_id="chat-new")
+            listing = gr.HTML(elem_id="chat-list", padding=False)
+        with gr.Column(scale=5, min_width=320):
+            checkpoint = gr.Dropdown([], label=t("chat.checkpoint.label"), info=t("chat.checkpoint.help"), elem_id="chat-checkpoint")
+            note = gr.HTML(elem_id="chat-note", padding=False)
+            with gr.Row(elem_id="chat-columns"):
+                columns, feet = [], []
+                for side in ("base", "tuned"):
+                    with gr.Column(min_width=280):
+                        columns.append(_column(page, side))
+                        feet.append(gr.HTML(elem_id=f"chat-foot-{side}", padding=False))
+            question = gr.Textbox(
+                label=t("chat.question.label"), placeholder=t("chat.question.placeholder"), lines=2, elem_id="chat-question"
+            )
+            with gr.Row():
+                send = gr.Button(t("chat.send"), variant="primary", elem_id="chat-send")
+                stop = gr.Button(t("chat.stop"), variant="stop", elem_id="chat-stop", interactive=False)
+                go_on = gr.Button(t("chat.go_on"), elem_id="chat-go-on", visible=False)
+            examples = gr.HTML(elem_id="chat-examples", padding=False)
+            with gr.Accordion(t("chat.decoding"), open=False, elem_id="chat-decoding"), gr.Row():
+                temperature = gr.Slider(0, 1.5, 0.3, step=0.05, label=t("chat.temperature.label"), info=t("chat.temperature.help"))
+                top_p = gr.Slider(0.05, 1, 0.9, step=0.05, label=t("chat.top_p.label"), info=t("chat.top_p.help"))
+                penalty = gr.Slider(1, 2, 1.1, step=0.05, label=t("chat.penalty.label"), info=t("chat.penalty.help"))
+                max_tokens = gr.Slider(16, 1024, 200, step=8, label=t("chat.max_tokens.label"), info=t("chat.max_tokens.help"))
+            request_id = gr.Textbox(visible=False)
+    decoding = [temperature, top_p, penalty, max_tokens]
+    _wire(page, (new, listing, checkpoint, note, *columns, *feet, question, send, stop, go_on, examples, request_id), decoding)
+
+
+def _column(page: Page, side: str) -> gr.Chatbot:
+    return gr.Chatbot(
+        label=page.t(f"chat.column.{side}"),
+        elem_id=f"chat-{side}",
+        height=400,
+        buttons=["copy"],
+        group_consecutive_messages=False,
+        placeholder=page.t(f"chat.placeholder.{side}"),
+    )
+
+
+def _wire(page: Page, parts: tuple[Any, ...], decoding: list[Any]) -> None:
+    services, lang = page.services, page.lang
+    new, listing, checkpoint, note, *columns, question, send, stop, go_on, examples, request_id = parts
+    conversation = [note, *columns, send, stop, go_on]
+
+    @shows_errors(lang)
+    def open_tab(request: gr.Request) -> tuple[Any, ...]:
+        actor, ids = actor_of(request), ids_of(request)
+        chat = services.chats.get(actor, ids["chat"]) if ids.get("chat") else None
+        choices = _choices(page, actor)
+        chosen = chat.models[-1] if chat else _asked(ids, [value for _, value in choices])
+        recent = services.chats.list(actor)
+        return (
+            render("chats", lang, chats=recent, chosen=ids.get("chat")),
+            gr.Dropdown(choices=choices, value=chosen if chosen in dict((v, k) for k, v in choices) else None),
+            render("chat_examples", lang, questions=_examples(page, actor, chosen), n_checkpoints=len(choices)),
+            new_request_id(),
+            *_shown(page, actor, chat),
+        )
+
+    @shows_errors(lang)
+    async def attach(request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
+        """Follow the answers of the chat in the address bar until they have ended; a reload attaches again."""
+        actor, ids = actor_of(request), ids_of(request)
+        if not ids.get("chat"):
+            return
+        moving = True
+        while moving:
+            chat = await asyncio.to_thread(services.chats.get, actor, ids["chat"])
+            moving = chat.is_moving
+            yield await asyncio.to_thread(_shown, page, actor, chat)
+            await asyncio.sleep(1 / _STREAM_HZ)
+
+    @shows_errors(lang)
+    def ask(text: str, model: str | None, wish: str, *settings: float, request: gr.Request) -> tuple[str, str, str]:
+        actor, ids = actor_of(request), ids_of(request)
+        chosen = Decoding(
+            temperature=settings[0], top_p=settings[1], repetition_penalty=settings[2], max_tokens=int(settings[3])
+        )
+        chat_id = ids.get("chat") or services.chats.create(actor, *_columns(page, actor, model))
+        services.chats.ask(actor, chat_id, text, chosen, request_id=wish)
+        return moved(tab="chat", chat=chat_id), "", new_request_id()
+
+    @shows_errors(lang)
+    def stop_answers(request: gr.Request) -> None:
+        services.chats.stop(actor_of(request), ids_of(request)["chat"])
+
+    @shows_errors(lang)
+    def continue_answers(request: gr.Request) -> str:
+        services.chats.go_on(actor_of(request), ids_of(request)["chat"])
+        return moved(tab="chat")
+
+    @shows_errors(lang)
+    def take_checkpoint(model: str) -> str:
+        run, _, step = model.partition("@")
+        return moved(tab="chat", run=run, step=step, chat="")
+
+    opened = [listing, checkpoint, examples, request_id, *conversation]
+    follows = PRIVATE | {"show_progress": "hidden", "concurrency_limit": None, "concurrency_id": "chat"}
+    page.opens["chat"].click(open_tab, None, opened, **READ).then(attach, None, conversation, **follows)
+    send.click(ask, [question, checkpoint, request_id, *decoding], [page.go, question, request_id], **READ)
+    stop.click(stop_answers, None, None, **READ)
+    go_on.click(continue_answers, None, page.go, **READ)
+    new.click(lambda: moved(tab="chat", chat=""), None, page.go, **READ)
+    checkpoint.input(take_checkpoint, checkpoint, page.go, **READ)
+
+
+def _choices(page: Page, actor: Actor) -> list[tuple[str, str]]:
+    """Every run's best checkpoint first, then its others."""
+    found = []
+    for saved in page.services.train.checkpoints(actor):
+        label = page.t("chat.checkpoint.best" if saved.best else "chat.checkpoint.step", run=saved.run_name, step=saved.step)
+        found.append((saved.best, label, answers_as(saved.run_id, None if saved.best else saved.step), saved.run_id))
+    order = list(dict.fromkeys(run_id for *_, run_id in found))
+    found.sort(key=lambda item: (order.index(item[3]), not item[0]))
+    return [(label, value) for _, label, value, _ in found]
+
+
+def _asked(ids: dict[str, str], known: list[str]) -> str | None:
+    """The checkpoint that the address bar names: a step of a run, the run's best one, else its first, else the first of all."""
+    run, step = ids.get("run", ""), ids.get("step")
+    wanted = [f"{run}@{step}" if step else run, run]
+    of_run = [value for value in known if run and value.startswith(run)]
+    return next((value for value in [*wanted, *of_run, *known] if value in known), None)
+
+
+def _columns(page: Page, actor: Actor, model: str | None) -> tuple[str, list[str]]:
+    """The base and the columns of a new chat: the base alone while nothing is trained."""
+    if model is None:
+        ready = page.services.models.ready(actor)
+        return (ready[0].id if ready else ""), ["base"]
+    return page.services.train.get(actor, model.partition("@")[0]).base_id, ["base", model]
+
+
+def _examples(page: Page, actor: Actor, model: str | None) -> list[str]:
+    """Questions that no training has seen: the first test rows of the checkpoint's dataset."""
+    if model is None:
+        return []
+    run = page.services.train.get(actor, model.partition("@")[0])
+    rows, _ = page.services.data.page(actor, run.dataset_id, split="test", limit=40)
+    asked = [row.content["messages"][0]["content"] for row in rows if row.content.get("messages")]
+    return asked[:: max(1, len(asked) // 4)][:4]
+
+
+def _shown(page: Page, actor: Actor, chat: Chat | None) -> tuple[Any, ...]:
+    """Note, both columns and the buttons, for a chat as it is now."""
+    if chat is None:
+        return ("", [], [], "", "", gr.Button(interactive=True), gr.Button(interactive=False), gr.Button(visible=False))
+    columns = [_messages(page, chat, column) for column in range(_COLUMNS)]
+    feet = [_foot(page, chat, column) for column in range(_COLUMNS)]
+    ended = chat.turns[-1].answers if chat.turns else []
+    can_go_on = not chat.is_moving and any(answer.state in ("interrupted", "stopped") for answer in ended)
+    engine = page.services.engines.of_base(actor, chat.base_id) if chat.is_moving else None
+    waits = chat.is_moving and not any(answer.tokens for answer in ended)
+    busy = [job for job in page.services.jobs.active(actor) if job.is_active and job.kind == "train"] if waits else []
+    return (
+        render("chat_note", page.lang, engine=engine, waits=waits, busy=busy),
+        *columns,
+        *feet,
+        gr.Button(interactive=not chat.is_moving),
+        gr.Button(interactive=chat.is_moving),
+        gr.Button(visible=can_go_on),
+    )
+
+
+def _messages(page: Page, chat: Chat, column: int) -> list[dict[str, Any]]:
+    if column >= len(chat.models):
+        return []
+    messages: list[dict[str, Any]] = []
+    for turn in chat.turns:
+        messages.append({"role": "user", "content": turn.question})
+        messages += [
+            {"role": "assistant", "content": _said(page, answer)} for answer in turn.answers if answer.column == column
+        ]
+    return messages
+
+
+def _said(page: Page, answer: Answer) -> str:
+    if answer.state == "failed":
+        return "⚠ " + html.escape(error_text(page.lang, answer.error or {}))
+    return answer.text or "…"
+
+
+def _foot(page: Page, chat: Chat, column: int) -> str:
+    """Under a column: how its last answer ended, how long it is, how fast it came."""
+    given = [answer for turn in chat.turns[-1:] for answer in turn.answers if answer.column == column]
+    if not given or given[0].state == "failed":
+        return ""
+    answer = given[0]
+    speed = answer.tokens / answer.seconds if answer.seconds else 0.0
+    return render("chat_foot", page.lang, answer=answer, speed=speed)

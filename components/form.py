@@ -1,0 +1,82 @@
+"""A form drawn from a typed spec: one widget a field, its bounds from the field, its words from the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, get_args
+
+import annotated_types
+import gradio as gr
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from studio.text import Lang, text
+
+__all__ = ["Form", "fields_of", "form_widgets"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """`widgets` by field name, in the order of the spec."""
+
+    widgets: dict[str, gr.components.Component]
+
+
+def fields_of(spec: type[BaseModel], level: str) -> dict[str, FieldInfo]:
+    """The fields that a form shows at this level ("basic" or "advanced"), in the order of the spec."""
+    return {
+        name: field
+        for name, field in spec.model_fields.items()
+        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("level") == level
+    }
+
+
+def form_widgets(spec: type[BaseModel], level: str, lang: Lang, values: dict[str, Any]) -> dict[str, gr.components.Component]:
+    """Widgets for the fields of one level, filled with `values` where given, else with the spec's defaults."""
+    return {
+        name: _widget(spec.__name__, name, field, lang, values.get(name, field.default))
+        for name, field in fields_of(spec, level).items()
+    }
+
+
+def _widget(spec: str, name: str, field: FieldInfo, lang: Lang, value: Any) -> gr.components.Component:
+    words = {
+        "label": text(lang, f"field.{spec}.{name}.label"),
+        "info": text(lang, f"field.{spec}.{name}.help"),
+        "elem_id": f"field-{name.replace('_', '-')}",
+    }
+    kind: Any = field.annotation
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        choices = [(text(lang, f"enum.{kind.__name__}.{item.value}"), item.value) for item in kind]
+        return gr.Radio(choices, value=value, **words)
+    if kind is bool:
+        return gr.Checkbox(value=value, **words)
+    if kind is int:
+        low, high = _bounds(field)
+        return gr.Number(value=value, precision=0, minimum=low, maximum=high, **words)
+    if kind is float:
+        low, high = _bounds(field)
+        return gr.Number(value=value, minimum=low, maximum=high, step=_step(value), **words)
+    if options := get_args(kind):
+        return gr.Dropdown(list(options), value=value, **words)
+    return gr.Textbox(value=value, **words)
+
+
+def _bounds(field: FieldInfo) -> tuple[float | None, float | None]:
+    low = high = None
+    for rule in field.metadata:
+        if isinstance(rule, annotated_types.Ge):
+            low = rule.ge
+        elif isinstance(rule, annotated_types.Gt):
+            low = rule.gt
+        elif isinstance(rule, annotated_types.Le):
+            high = rule.le
+        elif isinstance(rule, annotated_types.Lt):
+            high = rule.lt
+    return low, high  # type: ignore[return-value]
+
+
+def _step(value: float) -> float:
+    """An arrow key changes the first digit."""
+    return 10.0 ** (len(f"{value:.0f}") - 1) if value >= 1 else float(f"1e{f'{value:e}'.split('e')[1]}") if value else 0.01

@@ -1,0 +1,163 @@
+"""What every tab needs of the page: who asks, what the address bar says, how errors are shown, HTML from templates.
+
+The address bar is the only channel between tabs (CONTRACTS 10): a handler that wants to move returns `link(...)` into the
+shell's `go` box, and each tab reads its ids from the query string when it opens.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import gradio as gr
+import jinja2
+
+from studio.access import Actor, local_admin
+from studio.errors import StudioError
+from studio.services import Services
+from studio.text import Lang, bytes_text, duration_text, error_text, lang_of, number_text, text
+
+__all__ = ["ASSETS", "Page", "Tab", "actor_of", "ids_of", "link", "new_request_id", "private", "render", "shows_errors"]
+
+log = logging.getLogger("studio.web")
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+
+#: Every event of a page: never part of the public API. The service it calls checks the role itself.
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+#: A read under 200 ms: outside the queue, without a spinner over what it fills.
+READ: dict[str, Any] = PRIVATE | {"queue": False, "show_progress": "hidden"}
+
+
+@dataclass
+class Page:
+    """What the shell gives a tab to build with: the services, the language, and the box that moves the page."""
+
+    services: Services
+    lang: Lang
+    go: gr.Textbox
+    opens: dict[str, gr.Button] = field(default_factory=dict)
+
+    def t(self, key: str, **params: Any) -> str:
+        return text(self.lang, key, **params)
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One line of the shell's list: the id in the address bar, and what builds it."""
+
+    id: str
+    build: Callable[[Page], None]
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+
+def actor_of(request: gr.Request) -> Actor:
+    """Who sent an event: before accounts exist, everybody here is the local admin, told apart by a signed cookie."""
+    user_id = getattr(request.request.state, "user_id", None) or "usr_local"
+    return local_admin(user_id, lang_of(request.cookies.get("studio_lang")))
+
+
+def ids_of(request: gr.Request) -> dict[str, str]:
+    """The query string as the page has it now."""
+    return {name: value for name, value in dict(request.query_params).items() if value and not name.startswith("__")}
+
+
+def link(**ids: Any) -> str:
+    """A query string for the `go` box or an anchor. Names given as "" leave the address bar."""
+    return "?" + urlencode({name: value for name, value in ids.items() if value is not None})
+
+
+def moved(**ids: Any) -> str:
+    """A link for the `go` box; the fragment makes the same link twice a change."""
+    return f"{link(**ids)}#{secrets.token_hex(4)}"
+
+
+def new_request_id() -> str:
+    """One wish of one person: sent twice, it is still one job."""
+    return secrets.token_hex(16)
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+def _as_shown(error: Exception, lang: Lang) -> gr.Error:
+    """A StudioError in words; anything else as an incident number whose traceback is in the log."""
+    if isinstance(error, StudioError):
+        return gr.Error(html.escape(error_text(lang, error)), duration=None, print_exception=False)
+    incident = secrets.token_hex(4)
+    log.error("incident %s", incident, exc_info=error)
+    return gr.Error(text(lang, "error.incident", incident=incident), duration=None, print_exception=False)
+
+
+def shows_errors(lang: Lang) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Wrap a handler (plain, async or a generator) so that what goes wrong is said on the page, in the page's language."""
+
+    def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.isasyncgenfunction(handler):
+
+            @functools.wraps(handler)
+            async def run_stream(*args: Any, **kwargs: Any) -> Any:
+                try:
+                    async for value in handler(*args, **kwargs):
+                        yield value
+                except gr.Error:
+                    raise
+                except Exception as error:
+                    raise _as_shown(error, lang) from error
+
+            return run_stream
+
+        @functools.wraps(handler)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return handler(*args, **kwargs)
+            except gr.Error:
+                raise
+            except Exception as error:
+                raise _as_shown(error, lang) from error
+
+        return run
+
+    return decorate
+
+
+# --- HTML -------------------------------------------------------------------------------------------------------------
+
+_templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(ASSETS / "html"),
+    autoescape=True,  # what people and models write is text, everywhere
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+
+
+def _moment(moment: datetime | None) -> str:
+    """ISO for `<time datetime>`; the page's script writes it in the reader's zone."""
+    return "" if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def render(name: str, lang: Lang, **values: Any) -> str:
+    """HTML from `assets/html/<name>.html`, everything escaped, with the catalogue and the formatters at hand."""
+    return _templates.get_template(f"{name}.html").render(
+        lang=lang,
+        t=functools.partial(text, lang),
+        error=functools.partial(error_text, lang),
+        number=number_text,
+        size=bytes_text,
+        duration=functools.partial(duration_text, lang),
+        moment=_moment,
+        link=link,
+        **values,
+    )

@@ -1,0 +1,140 @@
+"""Runs: what trains, how far, how well; stop it; what it left.
+
+Address bar: `run`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from components.page import PRIVATE, READ, Page, actor_of, ids_of, moved, render, shows_errors
+from components.widgets.chart import Chart
+from studio.access import Actor
+from studio.train.service import Curves, Run
+
+__all__ = ["build"]
+
+#: Seconds between looks while a run moves (CONTRACTS 10).
+_TICK_S = 3
+
+_COLOURS = {"train/loss": "#14b8a6", "validation/loss": "#f97316", "train/lr": "#8b5cf6", "speed": "#0ea5e9", "memory": "#e11d48"}
+
+
+def build(page: Page) -> None:
+    t = page.t
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=240):
+            listing = gr.HTML(elem_id="runs-list", padding=False)
+        with gr.Column(scale=4, min_width=320):
+            head = gr.HTML(elem_id="run-head", padding=False)
+            with gr.Row(visible=False, elem_id="run-buttons") as buttons:
+                stop = gr.Button(t("runs.stop"), variant="stop", elem_id="run-stop", scale=0, min_width=160)
+                chat = gr.Button(t("runs.chat"), variant="primary", elem_id="run-chat", scale=0, min_width=220)
+            with gr.Column(visible=False, elem_id="run-charts") as charts:
+                loss = Chart(t("runs.chart.loss"), elem_id="chart-loss", height=260)
+                with gr.Row():
+                    rate = Chart(t("runs.chart.lr"), elem_id="chart-lr", height=150)
+                    speed = Chart(t("runs.chart.speed"), elem_id="chart-speed", height=150)
+                    memory = Chart(t("runs.chart.memory"), elem_id="chart-memory", height=150)
+            foot = gr.HTML(elem_id="run-foot", padding=False)
+            cursor = gr.Textbox(visible=False)
+    timer = gr.Timer(_TICK_S, active=False)
+    _wire(page, (listing, head, buttons, stop, chat, charts, loss, rate, speed, memory, foot, cursor, timer))
+
+
+def _wire(page: Page, parts: tuple[Any, ...]) -> None:
+    services, lang = page.services, page.lang
+    listing, head, buttons, stop, chat, charts, loss, rate, speed, memory, foot, cursor, timer = parts
+    shown = [listing, head, buttons, stop, chat, charts, loss, rate, speed, memory, foot, cursor, timer]
+
+    def look(actor: Actor, ids: dict[str, str], seen: str) -> tuple[Any, ...]:
+        runs = services.train.list(actor)
+        run = next((item for item in runs if item.id == ids.get("run")), runs[0] if runs else None)
+        listing_html = render("runs", lang, runs=runs, chosen=run.id if run else None)
+        if run is None:
+            empty = render("runs_empty", lang, datasets=services.data.list(actor))
+            hidden = gr.update(visible=False)
+            return (listing_html, empty, hidden, hidden, hidden, hidden, *[gr.skip()] * 4, "", "", gr.Timer(active=False))
+        saved = services.train.checkpoints(actor, run.id)
+        warnings = services.jobs.events(actor, run.job.id, ["warned"])
+        now_at = f"{run.id}:{services.train.cursor(actor, run.id)}"
+        drawn = [gr.skip()] * 4 if now_at == seen else _charts(page, services.train.curves(actor, run.id))
+        moving = any(not item.job.has_ended for item in runs)
+        return (
+            listing_html,
+            render("run_head", lang, run=run, base=services.models.get(actor, run.base_id), warnings=warnings),
+            gr.update(visible=True),
+            gr.update(visible=not run.job.has_ended, interactive=run.job.state != "stopping"),
+            gr.update(visible=bool(saved)),
+            gr.update(visible=True),
+            *drawn,
+            render("run_foot", lang, run=run, checkpoints=saved, log=services.jobs.log_tail(actor, run.job.id)),
+            now_at,
+            gr.Timer(active=moving),
+        )
+
+    @shows_errors(lang)
+    def open_tab(request: gr.Request) -> tuple[Any, ...]:
+        return look(actor_of(request), ids_of(request), "")
+
+    @shows_errors(lang)
+    def tick(seen: str, request: gr.Request) -> tuple[Any, ...]:
+        ids = ids_of(request)
+        if ids.get("tab") != "runs":
+            return (*[gr.skip()] * (len(shown) - 1), gr.Timer(active=False))
+        return look(actor_of(request), ids, seen)
+
+    def chosen(request: gr.Request) -> Run:
+        actor, run_id = actor_of(request), ids_of(request).get("run")
+        return services.train.get(actor, run_id) if run_id else services.train.list(actor, limit=1)[0]
+
+    @shows_errors(lang)
+    def stop_run(request: gr.Request) -> str:
+        run = chosen(request)
+        services.train.stop(actor_of(request), run.id)
+        return moved(tab="runs", run=run.id)
+
+    @shows_errors(lang)
+    def chat_with(request: gr.Request) -> str:
+        return moved(tab="chat", run=chosen(request).id, chat="")
+
+    page.opens["runs"].click(open_tab, None, shown, **READ)
+    timer.tick(tick, cursor, shown, **READ)
+    stop.click(stop_run, None, page.go, **PRIVATE)
+    chat.click(chat_with, None, page.go, **READ)
+
+
+def _charts(page: Page, curves: Curves) -> list[dict[str, Any]]:
+    """Values of the four charts, in the order of the page."""
+    t, series = page.t, curves.series
+
+    def chart(*lines: tuple[str, str, list[list[float | None]]], zero: bool = False) -> dict[str, Any]:
+        drawn = [
+            {"name": label, "color": _COLOURS[key], "points": found, "dots": key == "validation/loss"}
+            for key, label, found in lines
+            if found
+        ]
+        return {"series": drawn, "x": t("runs.chart.step"), "empty": t("runs.chart.empty"), "zero": zero}
+
+    return [
+        chart(
+            ("train/loss", t("runs.series.train_loss"), series.get("train/loss", [])),
+            ("validation/loss", t("runs.series.validation_loss"), series.get("validation/loss", [])),
+        ),
+        chart(("train/lr", t("runs.chart.lr"), series.get("train/lr", []))),
+        chart(("speed", t("runs.chart.speed"), _ratio(series, "train/tokens", "train/seconds")), zero=True),
+        chart(("memory", t("runs.chart.memory"), _scaled(series.get("train/mem_bytes", []), 2**30)), zero=True),
+    ]
+
+
+def _ratio(series: dict[str, list[list[float | None]]], above: str, below: str) -> list[list[float | None]]:
+    return [
+        [step, None if value is None or not other else value / other]
+        for (step, value), (_, other) in zip(series.get(above, []), series.get(below, []), strict=False)
+    ]
+
+
+def _scaled(points: list[list[float | None]], divisor: float) -> list[list[float | None]]:
+    return [[step, None if value is None else value / divisor] for step, value in points]

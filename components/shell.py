@@ -1,0 +1,100 @@
+"""The studio's one page: header, "Start here", the tabs, and the script that keeps page and address bar together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from components import chat_tab, data_tab, runs_tab, settings_tab, train_tab
+from components.page import ASSETS, PRIVATE, READ, Page, Tab, actor_of, render, shows_errors
+from studio.services import Services
+from studio.text import Lang, text
+
+__all__ = ["TABS", "build_studio", "mount_options"]
+
+TABS: tuple[Tab, ...] = (
+    Tab("data", data_tab.build),
+    Tab("train", train_tab.build),
+    Tab("runs", runs_tab.build),
+    Tab("chat", chat_tab.build),
+    Tab("settings", settings_tab.build),
+)
+
+#: Seconds between looks at what runs, for the header (CONTRACTS 10).
+_HEADER_S = 10
+
+
+def mount_options() -> dict[str, Any]:
+    """What every mounted page shares: theme, style, script, and nothing that leaves the machine."""
+    theme = gr.themes.Soft(
+        primary_hue="teal",
+        secondary_hue="teal",
+        neutral_hue="slate",
+        font=["system-ui", "-apple-system", "Segoe UI", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "monospace"],
+        radius_size="md",
+    ).set(block_info_text_color="#52525b", block_info_text_color_dark="#a1a1aa")
+    script = (ASSETS / "js" / "shell.js").read_text("utf-8")
+    return {
+        "theme": theme,
+        "css_paths": [ASSETS / "css" / "studio.css"],
+        "head": f'<link rel="icon" href="/favicon.svg"><script>{script}</script>',
+        "footer_links": [],
+        "run_history": False,
+        "show_error": False,
+        "ssr_mode": False,
+    }
+
+
+def build_studio(services: Services, lang: Lang) -> gr.Blocks:
+    """All tabs in one language. Events are registered in the same order in every language."""
+    with gr.Blocks(title="Finetune Studio", analytics_enabled=False) as blocks:
+        header = gr.HTML(elem_id="studio-header", padding=False)
+        start = gr.HTML(elem_id="start-here", padding=False)
+        go = gr.Textbox(visible="hidden", elem_id="studio-go", show_label=False)
+        page = Page(services, lang, go)
+        for tab in TABS:
+            page.opens[tab.id] = gr.Button(visible="hidden", elem_id=f"open-{tab.id}")
+        with gr.Tabs(elem_id="main-tabs"):
+            for tab in TABS:
+                with gr.Tab(text(lang, f"tab.{tab.id}"), id=tab.id) as pane:
+                    tab.build(page)
+                pane.select(None, None, None, js=f"() => window.studio.picked('{tab.id}')", **PRIVATE)
+        _wire(page, blocks, header, start)
+    return blocks
+
+
+def _wire(page: Page, blocks: gr.Blocks, header: gr.HTML, start: gr.HTML) -> None:
+    services, lang = page.services, page.lang
+
+    @shows_errors(lang)
+    def show_header(request: gr.Request) -> tuple[str, str]:
+        actor = actor_of(request)
+        active = services.jobs.active(actor)
+        worker = services.jobs.worker_alive(actor)
+        return render("header", lang, active=active, worker=worker), show_start(request)
+
+    def show_start(request: gr.Request) -> str:
+        actor = actor_of(request)
+        bases = services.models.list(actor)
+        fetching = next((job for job in services.jobs.active(actor) if job.kind == "fetch"), None)
+        runs = services.train.list(actor, limit=50)
+        return render(
+            "start",
+            lang,
+            base=next((base for base in bases if base.state == "ready"), None),
+            failed=next((job for job in services.jobs.latest(actor, "fetch", 1) if job.state == "failed"), None),
+            fetching=fetching,
+            dataset=next(iter(services.data.list(actor)), None),
+            run=next(iter(runs), None),
+            done=next((run for run in runs if run.job.state in ("finished", "stopped")), None),
+        )
+
+    outputs = [header, start]
+    blocks.load(show_header, None, outputs, **READ)
+    blocks.load(None, None, None, js="() => window.studio.boot()", **PRIVATE)
+    gr.Timer(_HEADER_S).tick(show_header, None, outputs, **READ)
+    for opened in page.opens.values():
+        opened.click(show_header, None, outputs, **READ)
+    page.go.change(None, page.go, None, js="(link) => window.studio.go(link)", **PRIVATE)

@@ -1,0 +1,131 @@
+"""Train: a base, a dataset, a preset, a few numbers; what will happen is said before it does.
+
+Address bar: `dataset` and `base` when another tab sends somebody here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from components.form import form_widgets
+from components.page import PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
+from studio.access import Actor
+from studio.errors import StudioError
+from studio.train.spec import PRESETS, Preset, TrainSpec
+
+__all__ = ["build"]
+
+
+def build(page: Page) -> None:
+    t, lang = page.t, page.lang
+    presets = [(t(f"enum.Preset.{preset.value}"), preset.value) for preset in Preset]
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=320):
+            with gr.Row():
+                base = gr.Dropdown([], label=t("field.TrainSpec.base.label"), elem_id="train-base")
+                dataset = gr.Dropdown([], label=t("field.TrainSpec.dataset.label"), elem_id="train-dataset")
+            preset = gr.Radio(
+                presets,
+                value=Preset.QUICK.value,
+                label=t("field.TrainSpec.preset.label"),
+                info=t("field.TrainSpec.preset.help"),
+                elem_id="train-preset",
+            )
+            name = gr.Textbox(
+                label=t("field.TrainSpec.name.label"), info=t("field.TrainSpec.name.help"), elem_id="train-name", max_lines=1
+            )
+            with gr.Row():
+                widgets = form_widgets(TrainSpec, "basic", lang, PRESETS[Preset.QUICK])
+            with gr.Accordion(t("train.advanced"), open=False, elem_id="train-advanced"), gr.Row():
+                widgets |= form_widgets(TrainSpec, "advanced", lang, PRESETS[Preset.QUICK])
+            with gr.Accordion(t("train.other_base"), open=False, elem_id="train-other-base"):
+                ref = gr.Textbox(label=t("train.base_ref.label"), info=t("train.base_ref.help"), elem_id="base-ref", max_lines=1)
+                add = gr.Button(t("train.base_add"), elem_id="base-add")
+                bases = gr.HTML(elem_id="base-list", padding=False)
+        with gr.Column(scale=2, min_width=300):
+            plan = gr.HTML(elem_id="train-plan", padding=False)
+            start = gr.Button(t("train.start"), variant="primary", size="lg", elem_id="train-start")
+            request_id = gr.Textbox(visible=False)
+    _wire(page, {"base": base, "dataset": dataset, "preset": preset, "name": name} | widgets, plan, start, request_id, ref, add, bases)
+
+
+def _wire(page: Page, fields: dict[str, Any], plan: Any, start: Any, request_id: Any, ref: Any, add: Any, bases: Any) -> None:
+    services, lang = page.services, page.lang
+    names = list(fields)
+    preset_fields = [name for name in PRESETS[Preset.QUICK] if name in fields]
+
+    def plan_html(actor: Actor, values: dict[str, Any]) -> str:
+        """What these values would do, or why they cannot."""
+        base = next((item for item in services.models.list(actor) if item.id == values.get("base")), None)
+        try:
+            spec = services.train.complete(actor, values)
+            ahead = services.train.preflight(actor, spec)
+        except StudioError as error:
+            return render("plan", lang, ahead=None, problem=error, base=base, spec=None)
+        return render("plan", lang, ahead=ahead, problem=None, base=base, spec=spec)
+
+    @shows_errors(lang)
+    def open_tab(*current: Any, request: gr.Request) -> tuple[Any, ...]:
+        actor, ids = actor_of(request), ids_of(request)
+        values = dict(zip(names, current, strict=True))
+        ready = services.models.ready(actor)
+        datasets = services.data.list(actor)
+        values["base"] = _chosen(ids.get("base"), values["base"], [item.id for item in ready])
+        values["dataset"] = _chosen(ids.get("dataset"), values["dataset"], [item.id for item in datasets])
+        chosen = next((item for item in datasets if item.id == values["dataset"]), None)
+        values["name"] = services.train.free_name(actor, chosen.name) if chosen else ""
+        return (
+            gr.Dropdown(choices=[(item.name, item.id) for item in ready], value=values["base"]),
+            gr.Dropdown(choices=[(item.name, item.id) for item in datasets], value=values["dataset"]),
+            values["name"],
+            plan_html(actor, values),
+            gr.Button(interactive=chosen is not None and values["base"] is not None),
+            new_request_id(),
+            bases_html(actor),
+        )
+
+    def bases_html(actor: Actor) -> str:
+        failed = {job.spec["base"]: job for job in reversed(services.jobs.latest(actor, "fetch")) if job.state == "failed"}
+        active = {job.spec["base"]: job for job in services.jobs.active(actor) if job.kind == "fetch"}
+        return render("bases", lang, bases=services.models.list(actor), failed=failed, active=active)
+
+    @shows_errors(lang)
+    def look_again(*current: Any, request: gr.Request) -> str:
+        return plan_html(actor_of(request), dict(zip(names, current, strict=True)))
+
+    @shows_errors(lang)
+    def take_preset(chosen: str) -> list[Any]:
+        return [PRESETS[Preset(chosen)][name] for name in preset_fields]
+
+    @shows_errors(lang)
+    def begin(*current: Any, request: gr.Request) -> tuple[str, str]:
+        *values, wish = current
+        actor = actor_of(request)
+        spec = services.train.complete(actor, dict(zip(names, values, strict=True)))
+        run_id = services.train.start(actor, spec, request_id=wish)
+        return moved(tab="runs", run=run_id), new_request_id()
+
+    @shows_errors(lang)
+    def fetch_base(wanted: str, request: gr.Request) -> tuple[str, str]:
+        actor = actor_of(request)
+        services.models.add(actor, wanted)
+        return "", bases_html(actor)
+
+    inputs = list(fields.values())
+    opened = [fields["base"], fields["dataset"], fields["name"], plan, start, request_id, bases]
+    page.opens["train"].click(open_tab, inputs, opened, **READ)
+    fields["preset"].input(take_preset, fields["preset"], [fields[name] for name in preset_fields], **READ).then(
+        look_again, inputs, plan, **READ
+    )
+    for name, widget in fields.items():
+        if name not in ("preset", "name"):
+            widget.input(look_again, inputs, plan, **READ)
+    start.click(begin, [*inputs, request_id], [page.go, request_id], **PRIVATE)
+    gr.on([add.click, ref.submit], fetch_base, ref, [ref, bases], **PRIVATE)
+
+
+def _chosen(asked: str | None, current: str | None, known: list[str]) -> str | None:
+    """What the address bar asks for, else what is chosen already, else the first there is."""
+    return next((item for item in (asked, current) if item in known), known[0] if known else None)

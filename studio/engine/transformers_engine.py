@@ -1,0 +1,648 @@
+"""A backend of our own: one base model in memory, PEFT adapters switched per request, one thread that computes.
+
+    start() ──► waiting ──► active ──► one token each, in turn ──► Stream (read by another thread)
+
+For what vLLM cannot do: CPU, attention, quantised bases, adapters other than LoRA. Knows neither HTTP nor where adapters
+lie (`resolve` tells). Only the engine's thread touches the model. Start reading at `TransformersEngine._round`, which is
+also the seam for batches: it is the one place that decides whose token is computed next.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from itertools import accumulate
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Generic, Protocol, TypeVar
+
+from studio.engine.protocol import BASE, Decoding, Delta, FinishReason, GenerationRequest, Logprobs, Usage
+from studio.errors import EngineError, StudioError
+
+__all__ = ["Template", "TransformersEngine"]
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+MAX_ACTIVE = 8
+"""Requests that hold a KV cache at once; the others wait. Memory, not speed, sets this."""
+
+_SCORE_CHUNK = 256  # tokens a step: (256, vocabulary) float32 log-probabilities are 150 MB for a vocabulary of 150,000
+_NUCLEUS_GUESS = 1024  # candidates tried before the whole vocabulary is ranked for top_p
+
+
+class Template(Protocol):
+    """What the engine needs of `studio.data.render.Template`."""
+
+    @property
+    def tokenizer(self) -> Any: ...
+    @property
+    def end_ids(self) -> frozenset[int]: ...
+    @property
+    def context(self) -> int | None: ...
+    def prompt_ids(self, messages: list[dict[str, Any]]) -> list[int]: ...
+    def decode(self, ids: list[int], skip_special: bool = True) -> str: ...
+
+
+class _Work(Protocol):
+    """Something the engine's thread does in steps, with the adapter in `folder` active (None: the base alone)."""
+
+    folder: Path | None
+
+    def step(self, model: Any) -> bool:
+        """Do a little; True when done."""
+        ...
+
+    def fail(self, error: StudioError) -> None: ...
+
+
+class TransformersEngine:
+    """A `Generator` over one base model. The constructor loads the base and takes as long as that takes.
+
+    `resolve(name)` gives the folder of an adapter in PEFT format, None for an unknown name; it may be called from any
+    thread. `known()` lists names that `resolve` would accept, for people. `dtype`: "auto", "float32" or "bfloat16".
+    Raises EngineError when the base cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        base_folder: Path,
+        *,
+        device: str,
+        dtype: str = "auto",
+        resolve: Callable[[str], Path | None],
+        template: Template,
+        known: Callable[[], Sequence[str]] = tuple,
+        max_active: int = MAX_ACTIVE,
+    ) -> None:
+        model = _load_base(base_folder, device, dtype)
+        contexts = (template.context, getattr(model.config.get_text_config(), "max_position_embeddings", None))
+        self.context = min((size for size in contexts if size), default=None)
+        self._template = template
+        self._resolve = resolve
+        self._known = known
+        self._registered: dict[str, Path] = {}  # by load_adapter
+        self._adapters = _Adapters(model)
+        self._max_active = max_active
+        self._waiting: deque[_Work] = deque()
+        self._active: list[_Work] = []
+        self._closed = False
+        self._wake = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    # ---- Generator
+
+    def models(self) -> list[str]:
+        return list(dict.fromkeys([BASE, *self._registered, *self._known()]))
+
+    def start(self, request: GenerationRequest) -> _Generation:
+        folder = self._folder(request.model)
+        if request.messages is not None:
+            ids = self._template.prompt_ids(request.messages)
+        else:
+            ids = self._ids(request.prompt or "", request.add_special_tokens)
+        room = self._room(len(ids), at_least=1)
+        work = _Generation(request, ids, folder=folder, template=self._template, limit=min(request.decoding.max_tokens, room))
+        self._enqueue(work)
+        return work
+
+    def score(self, model: str, prompt: str | list[int], *, top: int, add_special_tokens: bool = True) -> Logprobs:
+        folder = self._folder(model)
+        ids = self._ids(prompt, add_special_tokens)
+        self._room(len(ids), at_least=0)
+        work = _Scoring(ids, folder, self._template, top)
+        self._enqueue(work)
+        return work.result.result()
+
+    def load_adapter(self, name: str, folder: str) -> None:
+        if name in self.models():
+            raise EngineError("error.engine.adapter_name_taken", field="lora_name", name=name)
+        path = Path(folder)
+        self._call(path, lambda model: None)
+        self._registered[name] = path
+
+    def unload_adapter(self, name: str) -> None:
+        folder = self._folder(name)
+        if folder is None:
+            raise EngineError("error.engine.unknown_model", field="model", name=name, known=", ".join(self.models()[1:]))
+
+        def forget(_model: Any) -> None:
+            if any(work.folder == folder for work in self._active):
+                raise EngineError("error.engine.adapter_busy", name=name)
+            self._adapters.forget(folder)
+
+        self._call(None, forget)
+        self._registered.pop(name, None)
+
+    # ---- beside the protocol
+
+    def with_model(self, name: str, use: Callable[[Any], T]) -> T:
+        """`use(model)` between two tokens, on the engine's thread, with the named adapter active: attention looks in here."""
+        return self._call(self._folder(name), use)
+
+    def close(self) -> None:
+        """Stop the thread; whoever still waits gets `error.engine.stopped`."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify_all()
+        self._thread.join()
+
+    # ---- taking in
+
+    def _folder(self, name: str) -> Path | None:
+        if name == BASE:
+            return None
+        folder = self._registered.get(name) or self._resolve(name)
+        if folder is None:
+            raise EngineError("error.engine.unknown_model", field="model", name=name, known=", ".join(self.models()))
+        return folder
+
+    def _ids(self, prompt: str | list[int], add_special_tokens: bool) -> list[int]:
+        if isinstance(prompt, str):
+            ids = list(self._template.tokenizer.encode(prompt, add_special_tokens=add_special_tokens).ids)
+        else:
+            ids = prompt
+        if not ids:
+            raise EngineError("error.engine.empty_prompt", field="prompt")
+        return ids
+
+    def _room(self, n_prompt: int, *, at_least: int) -> int:
+        """Tokens that fit behind the prompt."""
+        if self.context is None:
+            return 2**31
+        if n_prompt + at_least > self.context:
+            raise EngineError("error.engine.context_overflow", field="messages", prompt=n_prompt, context=self.context)
+        return self.context - n_prompt
+
+    def _call(self, folder: Path | None, use: Callable[[Any], T]) -> T:
+        work: _Call[T] = _Call(folder, use)
+        self._enqueue(work)
+        return work.result.result()
+
+    def _enqueue(self, work: _Work) -> None:
+        with self._wake:
+            if self._closed:
+                raise EngineError("error.engine.stopped")
+            self._waiting.append(work)
+            self._wake.notify_all()
+
+    # ---- the engine's thread
+
+    def _run(self) -> None:
+        import torch
+
+        with torch.no_grad():  # not inference_mode: PEFT sets requires_grad when it switches adapters
+            while self._admit():
+                self._round()
+        for work in [*self._active, *self._waiting]:
+            work.fail(EngineError("error.engine.stopped"))
+
+    def _admit(self) -> bool:
+        """Wait for work and move it from waiting to active; False when the engine is closed."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._closed or self._active or self._waiting)
+            self._active += self._drop_cancelled()
+            while self._waiting and len(self._active) < self._max_active:
+                self._active.append(self._waiting.popleft())
+            return not self._closed
+
+    def _drop_cancelled(self) -> list[_Work]:
+        """Those that were cancelled while they waited; their one step says goodbye, so they need no place."""
+        gone: list[_Work] = [work for work in self._waiting if isinstance(work, _Generation) and work.cancelled.is_set()]
+        self._waiting = deque(work for work in self._waiting if work not in gone)
+        return gone
+
+    def _round(self) -> None:
+        """One step for each active work; those with the same adapter follow each other, so that it is switched seldom."""
+        self._active.sort(key=lambda work: str(work.folder or ""))
+        self._active = [work for work in list(self._active) if not self._advance(work)]
+
+    def _advance(self, work: _Work) -> bool:
+        import torch
+
+        try:
+            return work.step(self._adapters.activate(work.folder))
+        except StudioError as error:
+            work.fail(error)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            work.fail(EngineError("error.engine.out_of_memory"))
+        except Exception as error:  # whatever one request breaks, the others go on
+            log.exception("a request failed")
+            work.fail(EngineError("error.engine.failed", reason=_reason(error)))
+        return True
+
+
+_Setting = tuple[dict[str, Any], dict[str, Any]]  # the attributes of a module, and what is to be set in them
+_SWITCHED = ("_active_adapter", "_disable_adapters")  # all that PEFT's modules read when they compute (peft 0.21.2)
+
+
+class _Adapters:
+    """The base with its adapters, of which one or none is active. Adapters are known by their folder.
+
+    PEFT holds one kind (LoRA, IA3, …) at a time; an adapter of another kind replaces those that are loaded, and they come
+    back when they are asked for again: slow, but right.
+
+    PEFT's own switch walks all modules and their gradients: 50 ms for 36 layers with 7 adapted matrices each, as long as
+    a token of a small model. So PEFT switches once to each adapter, and what it set is put back in place later: 0.1 ms.
+    """
+
+    def __init__(self, base: Any) -> None:
+        self._base = base
+        self._peft: Any = None
+        self._slots: dict[Path, str] = {}  # PEFT's own names: a free name could contain a dot, which modules may not
+        self._active: str | None = None  # a slot, or None for the base
+        self._switches: dict[str | None, list[_Setting]] = {}  # by slot, forgotten when modules come or go
+        self._made = 0
+
+    def activate(self, folder: Path | None) -> Any:
+        """The model with that adapter in force; returns at once when it already is. Raises EngineError if it cannot be."""
+        slot = None if folder is None else self._slots.get(folder) or self._load(folder)
+        if slot != self._active:
+            if slot in self._switches:
+                for attributes, values in self._switches[slot]:
+                    attributes.update(values)
+            else:
+                self._switches[slot] = self._switch(slot)
+            self._active = slot
+        return self._base
+
+    def _switch(self, slot: str | None) -> list[_Setting]:
+        """Let PEFT switch; returns what it has set in which modules."""
+        from peft.tuners.tuners_utils import BaseTunerLayer
+        from peft.utils.other import AuxiliaryTrainingWrapper
+
+        if slot is None:
+            self._peft.base_model.disable_adapter_layers()
+        else:
+            self._peft.base_model.enable_adapter_layers()
+            self._peft.set_adapter(slot, inference_mode=True)
+        switched = [module for module in self._base.modules() if isinstance(module, BaseTunerLayer | AuxiliaryTrainingWrapper)]
+        return [(vars(module), {name: getattr(module, name) for name in _SWITCHED}) for module in switched]
+
+    def forget(self, folder: Path) -> None:
+        slot = self._slots.pop(folder, None)
+        if slot is not None:
+            self._delete(slot)
+
+    def _load(self, folder: Path) -> str:
+        try:
+            config = _adapter_config(folder)
+            if self._peft is not None and config.peft_type != self._peft.peft_type:
+                self._unload_all()
+            slot = f"slot{self._made}"
+            self._made += 1
+            self._attach(folder, slot, config)
+        except Exception as error:  # PEFT and safetensors raise whatever they like for a file that does not fit
+            raise EngineError(
+                "error.engine.adapter_unfit", name=f"{folder.parent.name}/{folder.name}", reason=_reason(error)
+            ) from error
+        self._slots[folder] = slot
+        return slot
+
+    def _attach(self, folder: Path, slot: str, config: Any) -> None:
+        from peft import PeftModel
+
+        self._switches.clear()
+        was_first = self._peft is None
+        how = {"low_cpu_mem_usage": True, "autocast_adapter_dtype": False}
+        try:
+            if was_first:
+                self._peft = PeftModel(self._base, config, slot, **how)
+                self._active = slot
+            else:
+                self._peft.add_adapter(slot, config, **how)
+            result = self._peft.load_adapter(str(folder), slot, torch_device=str(self._base.device), **how)
+            if result.missing_keys or result.unexpected_keys:
+                odd = [*result.missing_keys, *result.unexpected_keys]
+                raise ValueError(f"{len(odd)} tensors have no counterpart, the first is {odd[0]}")
+        except Exception:
+            if was_first:
+                self._unload_all()
+            elif slot in self._peft.peft_config:
+                self._delete(slot)
+            raise
+
+    def _delete(self, slot: str) -> None:
+        self._switches.clear()
+        if len(self._peft.peft_config) == 1:
+            self._unload_all()
+            return
+        if self._active == slot:
+            other = next(name for name in self._peft.peft_config if name != slot)
+            self._peft.set_adapter(other, inference_mode=True)
+            self._active = other
+        self._peft.delete_adapter(slot)
+
+    def _unload_all(self) -> None:
+        """Back to the bare base."""
+        from peft.utils.other import AuxiliaryTrainingWrapper
+
+        if self._peft is not None:
+            for module in self._base.modules():
+                if isinstance(module, AuxiliaryTrainingWrapper):
+                    module.set_adapter([])  # else PEFT leaves the active adapter's `modules_to_save` in the base
+            self._base = self._peft.base_model.unload()
+        self._peft, self._active = None, None
+        self._slots.clear()
+        self._switches.clear()
+
+
+class _Generation:
+    """One answer: its prompt, its KV cache, its dice, and the stream that its reader holds."""
+
+    def __init__(
+        self,
+        request: GenerationRequest,
+        ids: list[int],
+        *,
+        folder: Path | None,
+        template: Template,
+        limit: int,
+    ) -> None:
+        self.folder = folder
+        self.cancelled = threading.Event()
+        self._n_prompt = len(ids)
+        self._feed = ids  # what the model has not seen yet: first the prompt, then the newest token
+        self._template = template
+        self._stops = request.stop
+        self._limit = limit
+        self._sampler = _Sampler(request.decoding, ids)
+        self._cache: Any = None
+        self._chosen: list[int] = []  # without the end token
+        self._told = 0  # of _chosen, in deltas
+        self._shown = ""
+        self._deltas: SimpleQueue[Delta | StudioError] = SimpleQueue()
+
+    # ---- Stream, for the reader
+
+    def __iter__(self) -> Iterator[Delta]:
+        while True:
+            item = self._deltas.get()
+            if isinstance(item, StudioError):
+                raise item
+            yield item
+            if item.finish_reason is not None:
+                return
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+
+    # ---- work, for the engine's thread
+
+    def step(self, model: Any) -> bool:
+        if self.cancelled.is_set():
+            return self._tell("cancelled", n_chosen=len(self._chosen))
+        token = self._sampler.next(self._logits(model))
+        if token in self._template.end_ids:
+            return self._tell("stop", n_chosen=len(self._chosen) + 1)
+        self._chosen.append(token)
+        self._feed = [token]
+        return self._tell("length" if len(self._chosen) >= self._limit else None, n_chosen=len(self._chosen))
+
+    def fail(self, error: StudioError) -> None:
+        self._cache = None
+        self._deltas.put(error)
+
+    def _logits(self, model: Any) -> Any:
+        """Run the model over what it has not seen; float32 logits (V,) of the next token, on the CPU."""
+        import torch
+        from transformers import DynamicCache
+
+        if self._cache is None:
+            self._cache = DynamicCache(config=model.config)
+        ids = torch.tensor([self._feed], device=model.device)  # (1, T)
+        out = model(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+        return out.logits[0, -1].float().cpu()
+
+    def _tell(self, finish: FinishReason | None, *, n_chosen: int) -> bool:
+        """Put into the stream what can be shown by now; True when this was the last of it."""
+        # All of it is decoded each time, which costs 0.6 ms at 4,096 tokens and needs no bookkeeping of half characters.
+        shown, stopped = settled(self._template.decode(self._chosen), self._stops, final=finish is not None)
+        if stopped:
+            finish = "stop"
+        text = shown[len(self._shown) :]
+        if text or finish:
+            usage = Usage.of(self._n_prompt, n_chosen) if finish else None
+            self._deltas.put(Delta(text, self._chosen[self._told :], finish, usage))
+            self._shown, self._told = shown, len(self._chosen)
+        if finish:
+            self._cache = None  # the reader may hold the stream longer than the memory should be held
+        return finish is not None
+
+
+class _Scoring:
+    """Log-probabilities of given text, a chunk a step, so that others keep streaming meanwhile."""
+
+    def __init__(self, ids: list[int], folder: Path | None, template: Template, top: int) -> None:
+        self.folder = folder
+        self.result: Future[Logprobs] = Future()
+        self._ids = ids
+        self._template = template
+        self._top = top
+        self._done = 0
+        self._cache: Any = None
+        self._logprobs: list[float | None] = [None]
+        self._tops: list[dict[str, float] | None] = [None]
+
+    def step(self, model: Any) -> bool:
+        import torch
+        from transformers import DynamicCache
+
+        if self._cache is None:
+            self._cache = DynamicCache(config=model.config)
+        chunk = self._ids[self._done : self._done + _SCORE_CHUNK]
+        self._done += len(chunk)
+        out = model(input_ids=torch.tensor([chunk], device=model.device), past_key_values=self._cache, use_cache=True)
+        following = self._ids[self._done - len(chunk) + 1 : self._done + 1]
+        logprobs = out.logits[0].float().log_softmax(-1).cpu()  # (T, V): place t predicts token t + 1
+        self._take(logprobs[: len(following)], following)
+        if self._done < len(self._ids):
+            return False
+        tokens = token_texts(self._template, self._ids)
+        offsets = list(accumulate(map(len, tokens), initial=0))[:-1]
+        self.result.set_result(
+            Logprobs(tokens=tokens, token_logprobs=self._logprobs, top_logprobs=self._tops, text_offset=offsets)
+        )
+        return True
+
+    def _take(self, logprobs: Any, following: list[int]) -> None:
+        best, ids = logprobs.topk(min(self._top, logprobs.shape[-1]))  # (T, top)
+        for row, token, values, names in zip(logprobs, following, best.tolist(), ids.tolist(), strict=True):
+            self._logprobs.append(float(row[token]))
+            likeliest: dict[str, float] = {}
+            for name, value in zip(names, values, strict=True):  # parts of characters look alike: the likeliest of them stays
+                likeliest.setdefault(self._template.decode([name], skip_special=False), value)
+            self._tops.append(likeliest)
+
+    def fail(self, error: StudioError) -> None:
+        self.result.set_exception(error)
+
+
+class _Call(Generic[T]):
+    """A function that wants the model for a moment."""
+
+    def __init__(self, folder: Path | None, use: Callable[[Any], T]) -> None:
+        self.folder = folder
+        self.result: Future[T] = Future()
+        self._use = use
+
+    def step(self, model: Any) -> bool:
+        self.result.set_result(self._use(model))
+        return True
+
+    def fail(self, error: StudioError) -> None:
+        self.result.set_exception(error)
+
+
+class _Sampler:
+    """Chooses tokens of one answer. The dice are its own and on the CPU: a seed means the same beside any other request."""
+
+    def __init__(self, decoding: Decoding, prompt: list[int]) -> None:
+        import torch
+
+        self._decoding = decoding
+        self._seen = list(prompt)
+        self._dice = torch.Generator(device="cpu")
+        if decoding.seed is None:
+            self._dice.seed()
+        else:
+            self._dice.manual_seed(decoding.seed)
+
+    def next(self, logits: Any) -> int:
+        """A token for float32 logits (V,)."""
+        import torch
+
+        if self._decoding.repetition_penalty != 1:
+            logits = self._penalised(logits)
+        if self._decoding.temperature == 0:
+            token = int(logits.argmax())
+        else:
+            kept = self._filtered(logits / self._decoding.temperature)
+            token = int(torch.multinomial(kept.softmax(-1), 1, generator=self._dice))
+        self._seen.append(token)
+        return token
+
+    def _penalised(self, logits: Any) -> Any:
+        """Each token of prompt and answer once: positive logits divided, negative ones multiplied (CTRL, arXiv:1909.05858)."""
+        import torch
+
+        seen = torch.tensor(sorted(set(self._seen)))
+        values = logits[seen]
+        penalty = self._decoding.repetition_penalty
+        return logits.index_copy(0, seen, torch.where(values > 0, values / penalty, values * penalty))
+
+    def _filtered(self, logits: Any) -> Any:
+        """Logits (V,) with -inf for what top_k, then top_p, then min_p leave out; the likeliest token always stays."""
+        choice = self._decoding
+        if choice.top_k:
+            logits = logits.masked_fill(logits < logits.topk(min(choice.top_k, len(logits))).values[-1], -math.inf)
+        if choice.top_p < 1:
+            logits = logits.masked_fill(logits < _nucleus_edge(logits, choice.top_p), -math.inf)
+        if choice.min_p > 0:
+            logits = logits.masked_fill(logits < logits.max() + math.log(choice.min_p), -math.inf)
+        return logits
+
+
+def _nucleus_edge(logits: Any, top_p: float) -> Any:
+    """The smallest logit of the smallest set that holds the probability `top_p` (Holtzman et al. 2020, arXiv:1904.09751)."""
+    for size in (_NUCLEUS_GUESS, len(logits)):
+        values = logits.topk(min(size, len(logits))).values
+        mass = (values - logits.logsumexp(-1)).exp().cumsum(-1)
+        if mass[-1] >= top_p:
+            break
+    return values[min(int((mass < top_p).sum()), len(values) - 1)]
+
+
+def settled(text: str, stops: Sequence[str], *, final: bool) -> tuple[str, bool]:
+    """The start of `text` that no later token can change, and whether a stop string ended it.
+
+    Held back unless `final`: replacement characters at the end (half a character, its other bytes are still to come) and
+    what may be the beginning of a stop string.
+    """
+    ends = [at for stop in stops if (at := text.find(stop)) >= 0]
+    if ends:
+        return text[: min(ends)], True
+    if final:
+        return text, False
+    text = text.rstrip("\ufffd")
+    held = max((n for stop in stops for n in range(1, len(stop)) if text.endswith(stop[:n])), default=0)
+    return text[: len(text) - held], False
+
+
+def token_texts(template: Template, ids: list[int]) -> list[str]:
+    """The text of each token, so that they make up the whole; of a character in several tokens the last one has it."""
+    texts: list[str] = []
+    before, start = 0, 0  # ids[before:start] is context: some decoders drop the space of the first token they see
+    for end in range(1, len(ids) + 1):
+        context = template.decode(ids[before:start], skip_special=False)
+        text = template.decode(ids[before:end], skip_special=False)
+        if text.endswith("\ufffd") and end < len(ids):
+            texts.append("")
+        else:
+            texts.append(text[len(context) :])
+            before, start = start, end
+    return texts
+
+
+def _load_base(folder: Path, device: str, dtype: str) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    model: Any
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=_dtype(device, dtype),
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
+        return model.to(device).eval()
+    except Exception as error:  # transformers raises a dozen kinds for a folder that is no model
+        raise EngineError("error.engine.base_unreadable", name=folder.name, reason=_reason(error)) from error
+
+
+def _dtype(device: str, wanted: str) -> Any:
+    """bfloat16 where the device computes in it, else float32; or what is wanted."""
+    import torch
+
+    if wanted != "auto":
+        return getattr(torch, wanted)
+    if device.startswith("cuda"):
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        abilities = torch.cpu.get_capabilities()
+        has_bf16 = bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
+    return torch.bfloat16 if has_bf16 else torch.float32
+
+
+# These start training by changing the base's weights, and do so again when the adapter is loaded.
+_INITS_THAT_CHANGE_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
+
+
+def _adapter_config(folder: Path) -> Any:
+    """The adapter's PEFT configuration. Raises ValueError if it could not share the base with others."""
+    from peft import PeftConfig
+
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (folder / name).is_file():  # PEFT would look for it on the internet, or read a pickle
+            raise ValueError(f"{name} is missing")
+    config = PeftConfig.from_pretrained(str(folder))
+    if config.is_prompt_learning or config.is_adaption_prompt:
+        raise ValueError(f"{config.peft_type.value} changes the prompt, not the layers; this engine cannot switch it per request")
+    if getattr(config, "bias", "none") != "none":
+        raise ValueError(f"bias={config.bias!r} changes weights of the base, which others share")
+    if str(getattr(config, "init_lora_weights", "")).startswith(_INITS_THAT_CHANGE_THE_BASE):
+        raise ValueError(f"init_lora_weights={config.init_lora_weights!r} changes weights of the base, which others share")
+    config.inference_mode = True
+    return config
+
+
+def _reason(error: Exception) -> str:
+    """The library's own words, cut to what a person may still read."""
+    return f"{type(error).__name__}: {error}"[:500]

@@ -1,0 +1,50 @@
+"""Builds every service once and hands them to the tabs, the pages and the CLI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studio.data.service import DataService
+from studio.db import Database
+from studio.engine.chats import ChatService
+from studio.engine.manager import EngineManager
+from studio.jobs.queue import JobService
+from studio.models.catalogue import ModelService
+from studio.settings import Settings
+from studio.system import SystemService
+from studio.train.service import TrainService
+
+__all__ = ["Services", "build_services"]
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    db: Database
+    data: DataService
+    models: ModelService
+    jobs: JobService
+    train: TrainService
+    engines: EngineManager
+    chats: ChatService
+    system: SystemService
+
+    def close(self) -> None:
+        self.db.close()
+
+
+def build_services(settings: Settings) -> Services:
+    db = Database(settings.url)
+    data, models, jobs = DataService(db, settings), ModelService(db, settings), JobService(db, settings)
+    engines = EngineManager(db, settings)
+    return Services(
+        settings=settings,
+        db=db,
+        data=data,
+        models=models,
+        jobs=jobs,
+        train=TrainService(db, settings, data, models, jobs),
+        engines=engines,
+        chats=ChatService(db, settings, engines),
+        system=SystemService(db, settings),
+    )
