@@ -55,7 +55,7 @@ def build(page: Page) -> None:
                 penalty = gr.Slider(1, 2, 1.1, step=0.05, label=t("chat.penalty.label"), info=t("chat.penalty.help"))
                 max_tokens = gr.Slider(16, 1024, 200, step=8, label=t("chat.max_tokens.label"), info=t("chat.max_tokens.help"))
             request_id = gr.Textbox(visible=False)
-    decoding = [temperature, top_p, penalty, max_tokens]
+    decoding = {"temperature": temperature, "top_p": top_p, "repetition_penalty": penalty, "max_tokens": max_tokens}
     _wire(page, (new, listing, checkpoint, note, *columns, *feet, question, send, stop, go_on, examples, request_id), decoding)
 
 
@@ -70,7 +70,7 @@ def _column(page: Page, side: str) -> gr.Chatbot:
     )
 
 
-def _wire(page: Page, parts: tuple[Any, ...], decoding: list[Any]) -> None:
+def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
     services, lang = page.services, page.lang
     new, listing, checkpoint, note, *columns, question, send, stop, go_on, examples, request_id = parts
     conversation = [note, *columns, send, stop, go_on]
@@ -84,7 +84,7 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: list[Any]) -> None:
         recent = services.chats.list(actor)
         return (
             render("chats", lang, chats=recent, chosen=ids.get("chat")),
-            gr.Dropdown(choices=choices, value=chosen if chosen in dict((v, k) for k, v in choices) else None),
+            gr.update(choices=choices, value=chosen if chosen in dict((v, k) for k, v in choices) else None),
             render("chat_examples", lang, questions=_examples(page, actor, chosen), n_checkpoints=len(choices)),
             new_request_id(),
             *_shown(page, actor, chat),
@@ -104,13 +104,13 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: list[Any]) -> None:
             await asyncio.sleep(1 / _STREAM_HZ)
 
     @shows_errors(lang)
-    def ask(text: str, model: str | None, wish: str, *settings: float, request: gr.Request) -> tuple[str, str, str]:
+    def ask(
+        request: gr.Request, question: str, checkpoint: str | None, request_id: str, **decoding: float
+    ) -> tuple[str, str, str]:
         actor, ids = actor_of(request), ids_of(request)
-        chosen = Decoding(
-            temperature=settings[0], top_p=settings[1], repetition_penalty=settings[2], max_tokens=int(settings[3])
-        )
-        chat_id = ids.get("chat") or services.chats.create(actor, *_columns(page, actor, model))
-        services.chats.ask(actor, chat_id, text, chosen, request_id=wish)
+        chosen = Decoding.model_validate(decoding | {"max_tokens": int(decoding["max_tokens"])})
+        chat_id = ids.get("chat") or services.chats.create(actor, *_columns(page, actor, checkpoint))
+        services.chats.ask(actor, chat_id, question, chosen, request_id=request_id)
         return moved(tab="chat", chat=chat_id), "", new_request_id()
 
     @shows_errors(lang)
@@ -130,7 +130,8 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: list[Any]) -> None:
     opened = [listing, checkpoint, examples, request_id, *conversation]
     follows = PRIVATE | {"show_progress": "hidden", "concurrency_limit": None, "concurrency_id": "chat"}
     page.opens["chat"].click(open_tab, None, opened, **READ).then(attach, None, conversation, **follows)
-    send.click(ask, [question, checkpoint, request_id, *decoding], [page.go, question, request_id], **READ)
+    asked = decoding | {"question": question, "checkpoint": checkpoint, "request_id": request_id}
+    send.click(ask, None, [page.go, question, request_id], inputs_kwargs=asked, **READ)
     stop.click(stop_answers, None, None, **READ)
     go_on.click(continue_answers, None, page.go, **READ)
     new.click(lambda: moved(tab="chat", chat=""), None, page.go, **READ)
@@ -177,7 +178,7 @@ def _examples(page: Page, actor: Actor, model: str | None) -> list[str]:
 def _shown(page: Page, actor: Actor, chat: Chat | None) -> tuple[Any, ...]:
     """Note, both columns and the buttons, for a chat as it is now."""
     if chat is None:
-        return ("", [], [], "", "", gr.Button(interactive=True), gr.Button(interactive=False), gr.Button(visible=False))
+        return ("", [], [], "", "", gr.update(interactive=True), gr.update(interactive=False), gr.update(visible=False))
     columns = [_messages(page, chat, column) for column in range(_COLUMNS)]
     feet = [_foot(page, chat, column) for column in range(_COLUMNS)]
     ended = chat.turns[-1].answers if chat.turns else []
@@ -189,9 +190,9 @@ def _shown(page: Page, actor: Actor, chat: Chat | None) -> tuple[Any, ...]:
         render("chat_note", page.lang, engine=engine, waits=waits, busy=busy),
         *columns,
         *feet,
-        gr.Button(interactive=not chat.is_moving),
-        gr.Button(interactive=chat.is_moving),
-        gr.Button(visible=can_go_on),
+        gr.update(interactive=not chat.is_moving),
+        gr.update(interactive=chat.is_moving),
+        gr.update(visible=can_go_on),
     )
 
 

@@ -84,7 +84,7 @@ def _wire(page: Page, shown: list[Any], parts: tuple[Any, ...]) -> None:
         ids = ids_of(request)
         found = services.data.inspect(actor_of(request), ids["upload"], ids["file"], mapping)
         shown_html = render("inspection", lang, found=found, name=ids["file"], problem=None)
-        return shown_html, gr.Button(page.t("data.import.confirm_n", n=found.n_good), interactive=found.n_good > 0)
+        return shown_html, gr.update(value=page.t("data.import.confirm_n", n=found.n_good), interactive=found.n_good > 0)
 
     @shows_errors(lang)
     def run_import(
@@ -139,11 +139,11 @@ def _shown_upload(page: Page, actor: Actor, ids: dict[str, str]) -> tuple[Any, .
     return (
         _list_html(page, actor, None),
         render("inspection", lang, found=found, name=name, problem=problem),
-        gr.Group(visible=found is not None or asks_columns),
-        gr.Textbox(value=Path(name).stem),
-        gr.Dropdown(choices=columns, value=None, visible=asks_columns),
-        gr.Dropdown(choices=columns, value=None, visible=asks_columns),
-        gr.Button(page.t("data.import.confirm_n", n=n_good), interactive=n_good > 0),
+        gr.update(visible=found is not None or asks_columns),
+        gr.update(value=Path(name).stem),
+        gr.update(choices=columns, value=None, visible=asks_columns),
+        gr.update(choices=columns, value=None, visible=asks_columns),
+        gr.update(value=page.t("data.import.confirm_n", n=n_good), interactive=n_good > 0),
         "",
         "",
         new_request_id(),
@@ -155,7 +155,7 @@ def _shown_dataset(page: Page, actor: Actor, ids: dict[str, str]) -> tuple[Any, 
     datasets = page.services.data.list(actor)
     known = {info.id for info in datasets}
     chosen = ids.get("dataset") if ids.get("dataset") in known else (datasets[0].id if datasets else None)
-    hidden = (gr.Group(visible=False), gr.skip(), gr.skip(), gr.skip(), gr.skip())
+    hidden = (gr.update(visible=False), gr.skip(), gr.skip(), gr.skip(), gr.skip())
     if chosen is None:
         return (_list_html(page, actor, None), render("data_empty", page.lang), *hidden, "", "", gr.skip())
     info = page.services.data.get(actor, chosen)

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from components.page import PRIVATE, READ, Page, actor_of, ids_of, moved, render, shows_errors
-from components.widgets.chart import Chart
+from components.widgets.chart import line_chart
 from studio.access import Actor
 from studio.train.service import Curves, Run
 
@@ -33,11 +33,11 @@ def build(page: Page) -> None:
                 stop = gr.Button(t("runs.stop"), variant="stop", elem_id="run-stop", scale=0, min_width=160)
                 chat = gr.Button(t("runs.chat"), variant="primary", elem_id="run-chat", scale=0, min_width=220)
             with gr.Column(visible=False, elem_id="run-charts") as charts:
-                loss = Chart(t("runs.chart.loss"), elem_id="chart-loss", height=260)
+                loss = line_chart(t("runs.chart.loss"), elem_id="chart-loss", height=260)
                 with gr.Row():
-                    rate = Chart(t("runs.chart.lr"), elem_id="chart-lr", height=150)
-                    speed = Chart(t("runs.chart.speed"), elem_id="chart-speed", height=150)
-                    memory = Chart(t("runs.chart.memory"), elem_id="chart-memory", height=150)
+                    rate = line_chart(t("runs.chart.lr"), elem_id="chart-lr", height=150)
+                    speed = line_chart(t("runs.chart.speed"), elem_id="chart-speed", height=150)
+                    memory = line_chart(t("runs.chart.memory"), elem_id="chart-memory", height=150)
             foot = gr.HTML(elem_id="run-foot", padding=False)
             cursor = gr.Textbox(visible=False)
     timer = gr.Timer(_TICK_S, active=False)

@@ -58,9 +58,9 @@ def _wire(page: Page, language: Any, theme: Any, hub: Any, device: Any, saved: A
         worker = services.jobs.worker_alive(actor)
         return (
             render("settings", lang, report=found, engines=engines, worker=worker),
-            gr.Dropdown(value=found.settings.hub, interactive="hub" not in found.fixed),
-            gr.Radio(value=found.settings.device, interactive="device" not in found.fixed),
-            gr.Button(visible=bool(engines)),
+            gr.update(value=found.settings.hub, interactive="hub" not in found.fixed),
+            gr.update(value=found.settings.device, interactive="device" not in found.fixed),
+            gr.update(visible=bool(engines)),
             "",
         )
 

@@ -27,14 +27,22 @@ _HEADER_S = 10
 
 def mount_options() -> dict[str, Any]:
     """What every mounted page shares: theme, style, script, and nothing that leaves the machine."""
-    theme = gr.themes.Soft(
+    theme = gr.themes.Default(
         primary_hue="teal",
         secondary_hue="teal",
         neutral_hue="slate",
         font=["system-ui", "-apple-system", "Segoe UI", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "sans-serif"],
         font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "monospace"],
         radius_size="md",
-    ).set(block_info_text_color="#52525b", block_info_text_color_dark="#a1a1aa")
+    ).set(
+        block_info_text_color="#52525b",
+        block_info_text_color_dark="#a1a1aa",
+        button_primary_background_fill="#0f766e",
+        button_primary_background_fill_hover="#115e59",
+        button_primary_background_fill_dark="#0f766e",
+        button_primary_text_color="#ffffff",
+        block_label_text_color="#3f3f46",
+    )
     script = (ASSETS / "js" / "shell.js").read_text("utf-8")
     return {
         "theme": theme,
@@ -56,7 +64,7 @@ def build_studio(services: Services, lang: Lang) -> gr.Blocks:
         page = Page(services, lang, go)
         for tab in TABS:
             page.opens[tab.id] = gr.Button(visible="hidden", elem_id=f"open-{tab.id}")
-        with gr.Tabs(elem_id="main-tabs"):
+        with gr.Tabs(elem_id="main-tabs", overflow_behavior="wrap"):
             for tab in TABS:
                 with gr.Tab(text(lang, f"tab.{tab.id}"), id=tab.id) as pane:
                     tab.build(page)

@@ -53,7 +53,6 @@ def build(page: Page) -> None:
 
 def _wire(page: Page, fields: dict[str, Any], plan: Any, start: Any, request_id: Any, ref: Any, add: Any, bases: Any) -> None:
     services, lang = page.services, page.lang
-    names = list(fields)
     preset_fields = [name for name in PRESETS[Preset.QUICK] if name in fields]
 
     def plan_html(actor: Actor, values: dict[str, Any]) -> str:
@@ -67,9 +66,8 @@ def _wire(page: Page, fields: dict[str, Any], plan: Any, start: Any, request_id:
         return render("plan", lang, ahead=ahead, problem=None, base=base, spec=spec)
 
     @shows_errors(lang)
-    def open_tab(*current: Any, request: gr.Request) -> tuple[Any, ...]:
+    def open_tab(request: gr.Request, **values: Any) -> tuple[Any, ...]:
         actor, ids = actor_of(request), ids_of(request)
-        values = dict(zip(names, current, strict=True))
         ready = services.models.ready(actor)
         datasets = services.data.list(actor)
         values["base"] = _chosen(ids.get("base"), values["base"], [item.id for item in ready])
@@ -77,11 +75,11 @@ def _wire(page: Page, fields: dict[str, Any], plan: Any, start: Any, request_id:
         chosen = next((item for item in datasets if item.id == values["dataset"]), None)
         values["name"] = services.train.free_name(actor, chosen.name) if chosen else ""
         return (
-            gr.Dropdown(choices=[(item.name, item.id) for item in ready], value=values["base"]),
-            gr.Dropdown(choices=[(item.name, item.id) for item in datasets], value=values["dataset"]),
+            gr.update(choices=[(item.name, item.id) for item in ready], value=values["base"]),
+            gr.update(choices=[(item.name, item.id) for item in datasets], value=values["dataset"]),
             values["name"],
             plan_html(actor, values),
-            gr.Button(interactive=chosen is not None and values["base"] is not None),
+            gr.update(interactive=chosen is not None and values["base"] is not None),
             new_request_id(),
             bases_html(actor),
         )
@@ -92,19 +90,17 @@ def _wire(page: Page, fields: dict[str, Any], plan: Any, start: Any, request_id:
         return render("bases", lang, bases=services.models.list(actor), failed=failed, active=active)
 
     @shows_errors(lang)
-    def look_again(*current: Any, request: gr.Request) -> str:
-        return plan_html(actor_of(request), dict(zip(names, current, strict=True)))
+    def look_again(request: gr.Request, **values: Any) -> str:
+        return plan_html(actor_of(request), values)
 
     @shows_errors(lang)
     def take_preset(chosen: str) -> list[Any]:
         return [PRESETS[Preset(chosen)][name] for name in preset_fields]
 
     @shows_errors(lang)
-    def begin(*current: Any, request: gr.Request) -> tuple[str, str]:
-        *values, wish = current
+    def begin(request: gr.Request, request_id: str, **values: Any) -> tuple[str, str]:
         actor = actor_of(request)
-        spec = services.train.complete(actor, dict(zip(names, values, strict=True)))
-        run_id = services.train.start(actor, spec, request_id=wish)
+        run_id = services.train.start(actor, services.train.complete(actor, values), request_id=request_id)
         return moved(tab="runs", run=run_id), new_request_id()
 
     @shows_errors(lang)
@@ -113,16 +109,15 @@ def _wire(page: Page, fields: dict[str, Any], plan: Any, start: Any, request_id:
         services.models.add(actor, wanted)
         return "", bases_html(actor)
 
-    inputs = list(fields.values())
     opened = [fields["base"], fields["dataset"], fields["name"], plan, start, request_id, bases]
-    page.opens["train"].click(open_tab, inputs, opened, **READ)
+    page.opens["train"].click(open_tab, None, opened, inputs_kwargs=fields, **READ)
     fields["preset"].input(take_preset, fields["preset"], [fields[name] for name in preset_fields], **READ).then(
-        look_again, inputs, plan, **READ
+        look_again, None, plan, inputs_kwargs=fields, **READ
     )
     for name, widget in fields.items():
         if name not in ("preset", "name"):
-            widget.input(look_again, inputs, plan, **READ)
-    start.click(begin, [*inputs, request_id], [page.go, request_id], **PRIVATE)
+            widget.input(look_again, None, plan, inputs_kwargs=fields, **READ)
+    start.click(begin, None, [page.go, request_id], inputs_kwargs=fields | {"request_id": request_id}, **PRIVATE)
     gr.on([add.click, ref.submit], fetch_base, ref, [ref, bases], **PRIVATE)
 
 

@@ -14,12 +14,13 @@
   const current = () => new URL(location).searchParams.get("tab") || DEFAULT_TAB;
   const open = (tab) => document.getElementById(`open-${tab}`)?.click();
 
-  const select = (tab) => {
+  // Gradio mounts its tab bar some time after load: try until the wanted tab is the selected one.
+  const select = (tab, tries = 120) => {
     const button = document.querySelector(`#main-tabs [role=tab][data-tab-id="${CSS.escape(tab)}"]`);
-    if (!button || button.getAttribute("aria-selected") === "true") return;
+    if (button && button.getAttribute("aria-selected") === "true") { selecting = false; return; }
     selecting = true;
-    button.click();
-    setTimeout(() => { selecting = false; }, 300);
+    button?.click();
+    if (tries > 0) setTimeout(() => select(tab, tries - 1), 50); else selecting = false;
   };
 
   const show = () => { select(current()); open(current()); };

@@ -8,26 +8,16 @@ import gradio as gr
 
 from components.page import ASSETS
 
-__all__ = ["Chart"]
+__all__ = ["line_chart"]
 
 _SCRIPT = (ASSETS / "js" / "chart.js").read_text("utf-8")
 
 
-class Chart(gr.HTML):
-    """`value` = {"series": [{"name", "color", "points": [[x, y | null], …], "dots"}], "x", "empty", "zero"}."""
-
-    def __init__(self, title: str, *, elem_id: str, height: int) -> None:
-        super().__init__(
-            value={"series": []},
-            html_template=(
-                f'<figure class="chart"><figcaption>{html.escape(title)}</figcaption>'
-                f'<div class="chart-box" style="height:{height}px"><canvas></canvas><div class="chart-tip" hidden></div></div>'
-                '<ul class="chart-table"></ul></figure>'
-            ),
-            js_on_load=_SCRIPT,
-            elem_id=elem_id,
-            padding=False,
-        )
-
-    def get_block_name(self) -> str:
-        return "html"
+def line_chart(title: str, *, elem_id: str, height: int) -> gr.HTML:
+    """`value` = {"series": [{"name", "color", "points": [[x, y | null], …], "dots"}], "x", "empty", "zero"}; height in px."""
+    template = (
+        f'<figure class="chart"><figcaption>{html.escape(title)}</figcaption>'
+        f'<div class="chart-box" style="height:{height}px"><canvas></canvas><div class="chart-tip" hidden></div></div>'
+        '<ul class="chart-table"></ul></figure>'
+    )
+    return gr.HTML({"series": []}, html_template=template, js_on_load=_SCRIPT, elem_id=elem_id, padding=False)

@@ -4,13 +4,13 @@
 
 For what vLLM cannot do: CPU, attention, quantised bases, adapters other than LoRA. Knows neither HTTP nor where adapters
 lie (`resolve` tells). Only the engine's thread touches the model. Start reading at `TransformersEngine._round`, which is
-also the seam for batches: it is the one place that decides whose token is computed next.
+also the seam for batches: it is the one place that decides whose token is computed next. `adapters.py` switches adapters,
+`sampling.py` chooses tokens.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
-from studio.engine.protocol import BASE, Decoding, Delta, FinishReason, GenerationRequest, Logprobs, Usage
+from studio.engine.adapters import Adapters, reason_of
+from studio.engine.protocol import BASE, Delta, FinishReason, GenerationRequest, Logprobs, Usage
+from studio.engine.sampling import Sampler
 from studio.errors import EngineError, StudioError
 
 __all__ = ["Template", "TransformersEngine"]
@@ -32,7 +34,6 @@ MAX_ACTIVE = 8
 """Requests that hold a KV cache at once; the others wait. Memory, not speed, sets this."""
 
 _SCORE_CHUNK = 256  # tokens a step: (256, vocabulary) float32 log-probabilities are 150 MB for a vocabulary of 150,000
-_NUCLEUS_GUESS = 1024  # candidates tried before the whole vocabulary is ranked for top_p
 
 
 class Template(Protocol):
@@ -86,7 +87,7 @@ class TransformersEngine:
         self._resolve = resolve
         self._known = known
         self._registered: dict[str, Path] = {}  # by load_adapter
-        self._adapters = _Adapters(model)
+        self._adapters = Adapters(model)
         self._max_active = max_active
         self._waiting: deque[_Work] = deque()
         self._active: list[_Work] = []
@@ -234,123 +235,8 @@ class TransformersEngine:
             work.fail(EngineError("error.engine.out_of_memory"))
         except Exception as error:  # whatever one request breaks, the others go on
             log.exception("a request failed")
-            work.fail(EngineError("error.engine.failed", reason=_reason(error)))
+            work.fail(EngineError("error.engine.failed", reason=reason_of(error)))
         return True
-
-
-_Setting = tuple[dict[str, Any], dict[str, Any]]  # the attributes of a module, and what is to be set in them
-_SWITCHED = ("_active_adapter", "_disable_adapters")  # all that PEFT's modules read when they compute (peft 0.21.2)
-
-
-class _Adapters:
-    """The base with its adapters, of which one or none is active. Adapters are known by their folder.
-
-    PEFT holds one kind (LoRA, IA3, …) at a time; an adapter of another kind replaces those that are loaded, and they come
-    back when they are asked for again: slow, but right.
-
-    PEFT's own switch walks all modules and their gradients: 50 ms for 36 layers with 7 adapted matrices each, as long as
-    a token of a small model. So PEFT switches once to each adapter, and what it set is put back in place later: 0.1 ms.
-    """
-
-    def __init__(self, base: Any) -> None:
-        self._base = base
-        self._peft: Any = None
-        self._slots: dict[Path, str] = {}  # PEFT's own names: a free name could contain a dot, which modules may not
-        self._active: str | None = None  # a slot, or None for the base
-        self._switches: dict[str | None, list[_Setting]] = {}  # by slot, forgotten when modules come or go
-        self._made = 0
-
-    def activate(self, folder: Path | None) -> Any:
-        """The model with that adapter in force; returns at once when it already is. Raises EngineError if it cannot be."""
-        slot = None if folder is None else self._slots.get(folder) or self._load(folder)
-        if slot != self._active:
-            if slot in self._switches:
-                for attributes, values in self._switches[slot]:
-                    attributes.update(values)
-            else:
-                self._switches[slot] = self._switch(slot)
-            self._active = slot
-        return self._base
-
-    def _switch(self, slot: str | None) -> list[_Setting]:
-        """Let PEFT switch; returns what it has set in which modules."""
-        from peft.tuners.tuners_utils import BaseTunerLayer
-        from peft.utils.other import AuxiliaryTrainingWrapper
-
-        if slot is None:
-            self._peft.base_model.disable_adapter_layers()
-        else:
-            self._peft.base_model.enable_adapter_layers()
-            self._peft.set_adapter(slot, inference_mode=True)
-        switched = [module for module in self._base.modules() if isinstance(module, BaseTunerLayer | AuxiliaryTrainingWrapper)]
-        return [(vars(module), {name: getattr(module, name) for name in _SWITCHED}) for module in switched]
-
-    def forget(self, folder: Path) -> None:
-        slot = self._slots.pop(folder, None)
-        if slot is not None:
-            self._delete(slot)
-
-    def _load(self, folder: Path) -> str:
-        try:
-            config = _adapter_config(folder)
-            if self._peft is not None and config.peft_type != self._peft.peft_type:
-                self._unload_all()
-            slot = f"slot{self._made}"
-            self._made += 1
-            self._attach(folder, slot, config)
-        except Exception as error:  # PEFT and safetensors raise whatever they like for a file that does not fit
-            raise EngineError(
-                "error.engine.adapter_unfit", name=f"{folder.parent.name}/{folder.name}", reason=_reason(error)
-            ) from error
-        self._slots[folder] = slot
-        return slot
-
-    def _attach(self, folder: Path, slot: str, config: Any) -> None:
-        from peft import PeftModel
-
-        self._switches.clear()
-        was_first = self._peft is None
-        how = {"low_cpu_mem_usage": True, "autocast_adapter_dtype": False}
-        try:
-            if was_first:
-                self._peft = PeftModel(self._base, config, slot, **how)
-                self._active = slot
-            else:
-                self._peft.add_adapter(slot, config, **how)
-            result = self._peft.load_adapter(str(folder), slot, torch_device=str(self._base.device), **how)
-            if result.missing_keys or result.unexpected_keys:
-                odd = [*result.missing_keys, *result.unexpected_keys]
-                raise ValueError(f"{len(odd)} tensors have no counterpart, the first is {odd[0]}")
-        except Exception:
-            if was_first:
-                self._unload_all()
-            elif slot in self._peft.peft_config:
-                self._delete(slot)
-            raise
-
-    def _delete(self, slot: str) -> None:
-        self._switches.clear()
-        if len(self._peft.peft_config) == 1:
-            self._unload_all()
-            return
-        if self._active == slot:
-            other = next(name for name in self._peft.peft_config if name != slot)
-            self._peft.set_adapter(other, inference_mode=True)
-            self._active = other
-        self._peft.delete_adapter(slot)
-
-    def _unload_all(self) -> None:
-        """Back to the bare base."""
-        from peft.utils.other import AuxiliaryTrainingWrapper
-
-        if self._peft is not None:
-            for module in self._base.modules():
-                if isinstance(module, AuxiliaryTrainingWrapper):
-                    module.set_adapter([])  # else PEFT leaves the active adapter's `modules_to_save` in the base
-            self._base = self._peft.base_model.unload()
-        self._peft, self._active = None, None
-        self._slots.clear()
-        self._switches.clear()
 
 
 class _Generation:
@@ -372,7 +258,7 @@ class _Generation:
         self._template = template
         self._stops = request.stop
         self._limit = limit
-        self._sampler = _Sampler(request.decoding, ids)
+        self._sampler = Sampler(request.decoding, ids)
         self._cache: Any = None
         self._chosen: list[int] = []  # without the end token
         self._told = 0  # of _chosen, in deltas
@@ -500,65 +386,6 @@ class _Call(Generic[T]):
         self.result.set_exception(error)
 
 
-class _Sampler:
-    """Chooses tokens of one answer. The dice are its own and on the CPU: a seed means the same beside any other request."""
-
-    def __init__(self, decoding: Decoding, prompt: list[int]) -> None:
-        import torch
-
-        self._decoding = decoding
-        self._seen = list(prompt)
-        self._dice = torch.Generator(device="cpu")
-        if decoding.seed is None:
-            self._dice.seed()
-        else:
-            self._dice.manual_seed(decoding.seed)
-
-    def next(self, logits: Any) -> int:
-        """A token for float32 logits (V,)."""
-        import torch
-
-        if self._decoding.repetition_penalty != 1:
-            logits = self._penalised(logits)
-        if self._decoding.temperature == 0:
-            token = int(logits.argmax())
-        else:
-            kept = self._filtered(logits / self._decoding.temperature)
-            token = int(torch.multinomial(kept.softmax(-1), 1, generator=self._dice))
-        self._seen.append(token)
-        return token
-
-    def _penalised(self, logits: Any) -> Any:
-        """Each token of prompt and answer once: positive logits divided, negative ones multiplied (CTRL, arXiv:1909.05858)."""
-        import torch
-
-        seen = torch.tensor(sorted(set(self._seen)))
-        values = logits[seen]
-        penalty = self._decoding.repetition_penalty
-        return logits.index_copy(0, seen, torch.where(values > 0, values / penalty, values * penalty))
-
-    def _filtered(self, logits: Any) -> Any:
-        """Logits (V,) with -inf for what top_k, then top_p, then min_p leave out; the likeliest token always stays."""
-        choice = self._decoding
-        if choice.top_k:
-            logits = logits.masked_fill(logits < logits.topk(min(choice.top_k, len(logits))).values[-1], -math.inf)
-        if choice.top_p < 1:
-            logits = logits.masked_fill(logits < _nucleus_edge(logits, choice.top_p), -math.inf)
-        if choice.min_p > 0:
-            logits = logits.masked_fill(logits < logits.max() + math.log(choice.min_p), -math.inf)
-        return logits
-
-
-def _nucleus_edge(logits: Any, top_p: float) -> Any:
-    """The smallest logit of the smallest set that holds the probability `top_p` (Holtzman et al. 2020, arXiv:1904.09751)."""
-    for size in (_NUCLEUS_GUESS, len(logits)):
-        values = logits.topk(min(size, len(logits))).values
-        mass = (values - logits.logsumexp(-1)).exp().cumsum(-1)
-        if mass[-1] >= top_p:
-            break
-    return values[min(int((mass < top_p).sum()), len(values) - 1)]
-
-
 def settled(text: str, stops: Sequence[str], *, final: bool) -> tuple[str, bool]:
     """The start of `text` that no later token can change, and whether a stop string ended it.
 
@@ -604,7 +431,7 @@ def _load_base(folder: Path, device: str, dtype: str) -> Any:
         )
         return model.to(device).eval()
     except Exception as error:  # transformers raises a dozen kinds for a folder that is no model
-        raise EngineError("error.engine.base_unreadable", name=folder.name, reason=_reason(error)) from error
+        raise EngineError("error.engine.base_unreadable", name=folder.name, reason=reason_of(error)) from error
 
 
 def _dtype(device: str, wanted: str) -> Any:
@@ -619,30 +446,3 @@ def _dtype(device: str, wanted: str) -> Any:
         abilities = torch.cpu.get_capabilities()
         has_bf16 = bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
     return torch.bfloat16 if has_bf16 else torch.float32
-
-
-# These start training by changing the base's weights, and do so again when the adapter is loaded.
-_INITS_THAT_CHANGE_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
-
-
-def _adapter_config(folder: Path) -> Any:
-    """The adapter's PEFT configuration. Raises ValueError if it could not share the base with others."""
-    from peft import PeftConfig
-
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (folder / name).is_file():  # PEFT would look for it on the internet, or read a pickle
-            raise ValueError(f"{name} is missing")
-    config = PeftConfig.from_pretrained(str(folder))
-    if config.is_prompt_learning or config.is_adaption_prompt:
-        raise ValueError(f"{config.peft_type.value} changes the prompt, not the layers; this engine cannot switch it per request")
-    if getattr(config, "bias", "none") != "none":
-        raise ValueError(f"bias={config.bias!r} changes weights of the base, which others share")
-    if str(getattr(config, "init_lora_weights", "")).startswith(_INITS_THAT_CHANGE_THE_BASE):
-        raise ValueError(f"init_lora_weights={config.init_lora_weights!r} changes weights of the base, which others share")
-    config.inference_mode = True
-    return config
-
-
-def _reason(error: Exception) -> str:
-    """The library's own words, cut to what a person may still read."""
-    return f"{type(error).__name__}: {error}"[:500]

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from studio.engine.protocol import Decoding, Delta, GenerationRequest
+from studio.engine.sampling import Sampler
 from studio.engine.transformers_engine import TransformersEngine, settled
 from studio.errors import EngineError
 
@@ -240,23 +241,19 @@ def test_what_may_still_change_is_held_back(text: str, final: bool, expected: tu
 )
 def test_filters_keep_the_tokens_they_say(options: dict[str, Any], allowed: set[int]) -> None:
     """Probabilities 1/2, 1/4, 1/8, 1/8; the third's neighbour in value falls to top_k and min_p as ties do."""
-    from studio.engine.transformers_engine import _Sampler
-
     logits = torch.tensor([0.5, 0.25, 0.13, 0.12]).log()
-    sampler = _Sampler(Decoding(**{"temperature": 1, "top_p": 1.0, "seed": 0} | options), [])
+    sampler = Sampler(Decoding(**{"temperature": 1, "top_p": 1.0, "seed": 0} | options), [])
     assert {sampler.next(logits) for _ in range(300)} == allowed
 
 
 def test_repetition_penalty_equals_transformers(engine: TransformersEngine) -> None:
     from transformers import RepetitionPenaltyLogitsProcessor
 
-    from studio.engine.transformers_engine import _Sampler
-
     torch.manual_seed(0)
     logits = torch.randn(50)
     prompt = [3, 4, 4, 9]
     expected = RepetitionPenaltyLogitsProcessor(1.3)(torch.tensor([prompt]), logits[None].clone())[0]
-    assert torch.equal(_Sampler(Decoding(repetition_penalty=1.3), prompt)._penalised(logits), expected)
+    assert torch.equal(Sampler(Decoding(repetition_penalty=1.3), prompt)._penalised(logits), expected)
 
 
 @pytest.mark.parametrize("name", ["base", "run_a"])
