@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import uvicorn
 
 from studio.access import local_admin
 from studio.errors import ConfigError, StudioError
+from studio.jobs.launch import start_worker
 from studio.services import Services, build_services
-from studio.settings import ROOT, Settings, load_settings
+from studio.settings import Settings, load_settings
 from studio.text import error_text, text
 
-__all__ = ["serve", "start_worker"]
+__all__ = ["serve"]
 
 
 def serve() -> int:
@@ -69,17 +68,3 @@ def _open_for_business(services: Services, url: str) -> None:
     start_worker(services.settings)
     if services.settings.starter:
         services.models.ensure_starter(local_admin())
-
-
-def start_worker(settings: Settings) -> None:
-    """Start a worker that outlives this process; when one serves this home already, the new one ends by itself."""
-    log: Path = settings.folder("jobs") / "worker.log"
-    with log.open("ab") as file:
-        subprocess.Popen(
-            [sys.executable, "-m", "studio.processes.worker"],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )

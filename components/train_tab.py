@@ -17,6 +17,9 @@ from studio.train.spec import PRESETS, Preset, TrainSpec
 
 __all__ = ["build"]
 
+#: Seconds between looks while a base is on its way.
+_TICK_S = 3
+
 
 def build(page: Page) -> None:
     t, lang = page.t, page.lang
@@ -48,10 +51,11 @@ def build(page: Page) -> None:
             plan = gr.HTML(elem_id="train-plan", padding=False)
             start = gr.Button(t("train.start"), variant="primary", size="lg", elem_id="train-start")
             request_id = gr.Textbox(visible=False)
-    _wire(page, {"base": base, "dataset": dataset, "preset": preset, "name": name} | widgets, plan, start, request_id, ref, add, bases)
+    timer = gr.Timer(_TICK_S, active=False)
+    _wire(page, {"base": base, "dataset": dataset, "preset": preset, "name": name} | widgets, plan, start, request_id, ref, add, bases, timer)
 
 
-def _wire(page: Page, fields: dict[str, Any], plan: Any, start: Any, request_id: Any, ref: Any, add: Any, bases: Any) -> None:
+def _wire(page: Page, fields: dict[str, Any], plan: Any, start: Any, request_id: Any, ref: Any, add: Any, bases: Any, timer: Any) -> None:
     services, lang = page.services, page.lang
     preset_fields = [name for name in PRESETS[Preset.QUICK] if name in fields]
 
@@ -82,7 +86,17 @@ def _wire(page: Page, fields: dict[str, Any], plan: Any, start: Any, request_id:
             gr.update(interactive=chosen is not None and values["base"] is not None),
             new_request_id(),
             bases_html(actor),
+            gr.Timer(active=any(item.state == "fetching" for item in services.models.list(actor))),
         )
+
+    @shows_errors(lang)
+    def tick(request: gr.Request, **values: Any) -> tuple[Any, ...]:
+        """While a base is on its way: show how far it is, and take it up when it is there."""
+        actor = actor_of(request)
+        still = any(item.state == "fetching" for item in services.models.list(actor))
+        if still or values["base"] is not None:
+            return (*[gr.skip()] * 6, bases_html(actor), gr.Timer(active=still and ids_of(request).get("tab") == "train"))
+        return open_tab(request, **values)
 
     def bases_html(actor: Actor) -> str:
         failed = {job.spec["base"]: job for job in reversed(services.jobs.latest(actor, "fetch")) if job.state == "failed"}
@@ -104,13 +118,14 @@ def _wire(page: Page, fields: dict[str, Any], plan: Any, start: Any, request_id:
         return moved(tab="runs", run=run_id), new_request_id()
 
     @shows_errors(lang)
-    def fetch_base(wanted: str, request: gr.Request) -> tuple[str, str]:
+    def fetch_base(wanted: str, request: gr.Request) -> tuple[Any, ...]:
         actor = actor_of(request)
         services.models.add(actor, wanted)
-        return "", bases_html(actor)
+        return "", bases_html(actor), gr.Timer(active=True)
 
-    opened = [fields["base"], fields["dataset"], fields["name"], plan, start, request_id, bases]
+    opened = [fields["base"], fields["dataset"], fields["name"], plan, start, request_id, bases, timer]
     page.opens["train"].click(open_tab, None, opened, inputs_kwargs=fields, **READ)
+    timer.tick(tick, None, opened, inputs_kwargs=fields, **READ)
     fields["preset"].input(take_preset, fields["preset"], [fields[name] for name in preset_fields], **READ).then(
         look_again, None, plan, inputs_kwargs=fields, **READ
     )
@@ -118,7 +133,7 @@ def _wire(page: Page, fields: dict[str, Any], plan: Any, start: Any, request_id:
         if name not in ("preset", "name"):
             widget.input(look_again, None, plan, inputs_kwargs=fields, **READ)
     start.click(begin, None, [page.go, request_id], inputs_kwargs=fields | {"request_id": request_id}, **PRIVATE)
-    gr.on([add.click, ref.submit], fetch_base, ref, [ref, bases], **PRIVATE)
+    gr.on([add.click, ref.submit], fetch_base, ref, [ref, bases, timer], **PRIVATE)
 
 
 def _chosen(asked: str | None, current: str | None, known: list[str]) -> str | None:

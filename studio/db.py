@@ -124,9 +124,12 @@ class Database:
             raise ConfigError("error.db.foreign_schema", found=found or "-", expected=expected)
 
     def migrate(self, settings: Settings) -> None:
-        """Bring the schema to `schema_head()`. Only one process does it at a time."""
-        if self.schema_revision() == schema_head():
+        """Bring the schema to `schema_head()`. Only one process does it at a time. Raises ConfigError on a newer schema."""
+        found = self.schema_revision()
+        if found == schema_head():
             return
+        if found is not None and found > schema_head():
+            self.check_schema()  # written by a newer studio: raises
         with (settings.folder("tmp") / "migrate.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self.schema_revision() == schema_head():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Literal, Self
 
@@ -22,7 +23,7 @@ EDITABLE = ("hub", "device", "lang")
 class Settings(BaseSettings):
     """What the owner of the machine decides. Every field is a variable `STUDIO_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="STUDIO_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="STUDIO_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     home: Path = Field(ROOT / "home", description="Folder that holds the database, models, runs and uploads.")
     host: str = Field("127.0.0.1", description="Address the web server binds.")
@@ -44,7 +45,8 @@ class Settings(BaseSettings):
     @classmethod
     def _hub(cls, value: str) -> str:
         value = value.strip().rstrip("/")
-        if value not in ("huggingface", "modelscope") and not value.startswith(("http://", "https://")):
+        # One address and nothing else: the value becomes a line of studio.env, where a line break would set another setting.
+        if value not in ("huggingface", "modelscope") and not re.fullmatch(r"https?://[\w.:\[\]-]+(/[\w.~%/-]*)?", value):
             raise ValueError("hub must be huggingface, modelscope or a URL")
         return value
 
@@ -78,7 +80,7 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Read the settings as they are now. Jobs call it when they start, so a changed hub holds for the next fetch."""
-    home = Path(os.environ.get("STUDIO_HOME") or ROOT / "home").expanduser()
+    home = Settings(_env_file=ROOT / ".env").home  # the owner's file may name it
     return Settings(_env_file=(home / "studio.env", ROOT / ".env"))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from studio.access import Actor, allows
 from studio.db import Database
@@ -16,7 +17,7 @@ from studio.engine.client import EngineClient
 from studio.engine.tables import engines
 from studio.errors import EngineError, NotFoundError, StudioError
 from studio.ids import new_id, now
-from studio.jobs.queue import ENDED, insert_job
+from studio.jobs.queue import ENDED, end_job, insert_job, job_of_row, select_jobs
 from studio.jobs.spec import Spec
 from studio.jobs.tables import jobs, workers
 from studio.models.tables import bases
@@ -60,6 +61,10 @@ class Engine:
         return self.state == "ready" and self.job_state == "running"
 
 
+#: Neither ended nor about to: an engine that idled out says so before its process is gone.
+_LIVES = sa.and_(jobs.c.state.not_in(ENDED), jobs.c.stop_requested_at.is_(None), engines.c.state != "ended")
+
+
 def _select() -> sa.Select[tuple[object, ...]]:
     return (
         sa.select(
@@ -90,7 +95,7 @@ class EngineManager:
     @allows("engine.use")
     def alive(self, actor: Actor) -> list[Engine]:
         """Engines that are ready or on their way."""
-        query = _select().where(jobs.c.state.not_in(ENDED), jobs.c.stop_requested_at.is_(None)).order_by(engines.c.created_at)
+        query = _select().where(_LIVES).order_by(engines.c.created_at)
         with self._db.read() as connection:
             return [Engine(**row) for row in connection.execute(query).mappings()]
 
@@ -101,21 +106,19 @@ class EngineManager:
     @allows("engine.use")
     def ensure(self, actor: Actor, base_id: str) -> str:
         """The id of the base's engine, which is queued when there is none. Raises EngineError without a worker."""
-        live = sa.select(engines.c.id).join(jobs, jobs.c.id == engines.c.job_id)
-        live = live.where(engines.c.base_id == base_id, jobs.c.state.not_in(ENDED), jobs.c.stop_requested_at.is_(None))
+        live = sa.select(engines.c.id).join(jobs, jobs.c.id == engines.c.job_id).where(engines.c.base_id == base_id, _LIVES)
         with self._db.write() as connection:
             known = connection.execute(live).scalar()
             if known is not None:
                 return str(known)
             if connection.execute(sa.select(bases.c.state).where(bases.c.id == base_id)).scalar() != "ready":
                 raise EngineError("error.engine.base_not_ready", base=base_id)
-            if not connection.execute(sa.select(workers.c.id).where(workers.c.lease_until > now())).first():
-                raise EngineError("error.engine.no_worker")
+            _require_worker(connection)
             engine_id = new_id("eng")
             token_file = self._settings.folder("engines", engine_id) / "token"
             token_file.touch(mode=0o600)
             token_file.write_text(secrets.token_urlsafe(32), "utf-8")
-            spec = EngineSpec(engine=engine_id, base=base_id)
+            spec = EngineSpec(schema=1, engine=engine_id, base=base_id)
             job_id = insert_job(connection, spec=spec.as_dict(), name=base_id, author=actor.user_id)
             connection.execute(
                 engines.insert().values(
@@ -155,10 +158,13 @@ class EngineManager:
         raise EngineError("error.engine.slow_start", seconds_s=_START_TIMEOUT_S)
 
     def _get(self, engine_id: str) -> Engine:
+        """Raises EngineError for one that waits in the queue while no worker is there to start it."""
         with self._db.read() as connection:
             row = connection.execute(_select().where(engines.c.id == engine_id)).mappings().first()
-        if row is None:
-            raise NotFoundError("error.engine.unknown", engine=engine_id)
+            if row is None:
+                raise NotFoundError("error.engine.unknown", engine=engine_id)
+            if row["job_state"] == "queued":
+                _require_worker(connection)
         return Engine(**row)
 
     def _why_ended(self, job_id: str) -> StudioError:
@@ -168,8 +174,19 @@ class EngineManager:
 
     @allows("engine.use")
     def unload(self, actor: Actor, engine_id: str) -> None:
-        """Ask an engine to end and give its memory back."""
-        engine = self._get(engine_id)
+        """Ask an engine to end and give its memory back; one that still waits in the queue ends at once."""
+        of_engine = select_jobs().join(engines, engines.c.job_id == jobs.c.id).where(engines.c.id == engine_id)
         with self._db.write() as connection:
-            asked = jobs.update().where(jobs.c.id == engine.job_id, jobs.c.stop_requested_at.is_(None))
+            row = connection.execute(of_engine).mappings().first()
+            if row is None:
+                raise NotFoundError("error.engine.unknown", engine=engine_id)
+            job = job_of_row(row)
+            asked = jobs.update().where(jobs.c.id == job.id, jobs.c.stop_requested_at.is_(None))
             connection.execute(asked.values(stop_requested_at=now()))
+            if job.state == "queued":
+                end_job(connection, job, "stopped")
+
+
+def _require_worker(connection: Connection) -> None:
+    if not connection.execute(sa.select(workers.c.id).where(workers.c.lease_until > now())).first():
+        raise EngineError("error.engine.no_worker")

@@ -84,11 +84,11 @@ class EventWriter:
             self._file.truncate(complete)
 
     def write(self, kind: EventKind, **body: Any) -> None:
-        self._seq += 1
-        head = {"schema": 1, "seq": self._seq, "at": time_text(now()), "attempt": self._attempt, "kind": kind}
+        head = {"schema": 1, "seq": self._seq + 1, "at": time_text(now()), "attempt": self._attempt, "kind": kind}
         line = json.dumps(head | _jsonable(body), ensure_ascii=False, separators=(",", ":")).encode()
         if len(line) > _MAX_LINE_BYTES:
             raise ValueError(f"event {kind} has {len(line)} bytes")
+        self._seq += 1
         self._file.write(line + b"\n")
         self._file.flush()
 

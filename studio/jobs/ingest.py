@@ -95,6 +95,8 @@ def _insert_points(db: Database, connection: Connection, run_id: str, new: Seque
     for event in new:
         body = event.body
         if event.kind == "attempt_started":
+            _insert_new_points(db, connection, rows)  # before it: points of the same batch are superseded as well
+            rows = []
             _supersede(connection, run_id, event.attempt, int(body.get("resumed_from_step", 0)))
         elif event.kind == "checkpoint_saved":
             _insert_checkpoint(db, connection, run_id, event)
@@ -111,6 +113,10 @@ def _insert_points(db: Database, connection: Connection, run_id: str, new: Seque
                 }
                 for name, value in _series(event)
             ]
+    _insert_new_points(db, connection, rows)
+
+
+def _insert_new_points(db: Database, connection: Connection, rows: list[dict[str, Any]]) -> None:
     if rows:
         connection.execute(db.insert_new(points, "run_id", "attempt", "step", "name"), rows)
 

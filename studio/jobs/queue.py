@@ -135,7 +135,7 @@ def end_job(
     error: StudioError | dict[str, Any] | None = None,
 ) -> None:
     """Write a job's last state; what its spec names under `then` is queued in the same transaction."""
-    connection.execute(
+    ended = connection.execute(
         jobs.update()
         .where(jobs.c.id == job.id, jobs.c.state.not_in(ENDED))
         .values(
@@ -146,7 +146,7 @@ def end_job(
             error=error.as_dict() if isinstance(error, StudioError) else error,
         )
     )
-    if state == "finished":
+    if state == "finished" and ended.rowcount:
         for number, follower in enumerate(job.spec.get("then", ())):
             insert_job(
                 connection, spec=follower, name=job.name, author=job.author, request_id=f"{job.id}.then.{number}"

@@ -144,7 +144,10 @@ class Worker:
 
     def _watch(self, job: Job, beats: bool) -> None:
         alive = self._is_alive(job)  # asked before the events are read: what it wrote last is then taken in
-        ingest(self._db, self._settings, job)
+        try:
+            ingest(self._db, self._settings, job)
+        except (ValueError, KeyError):  # a line that is no event hides what follows it, but not that the job has ended
+            log.exception("job %s has a broken event file", job.id)
         if not alive:
             self._settle(job)
             return

@@ -25,7 +25,7 @@ from studio.errors import EngineError
 from studio.ids import now
 from studio.jobs.context import JobContext, StoppedByRequest
 from studio.jobs.spec import checked
-from studio.jobs.tables import checkpoints
+from studio.jobs.tables import checkpoints, runs
 from studio.models.catalogue import base_folder
 from studio.settings import Settings
 
@@ -59,8 +59,9 @@ def run_engine(context: JobContext) -> dict[str, Any]:
     engine = TransformersEngine(
         base_folder(settings, spec.base),
         device=_device(settings),
-        resolve=lambda name: adapter_folder(db, settings, name),
+        resolve=lambda name: adapter_folder(db, settings, spec.base, name),
         template=template_of(settings, spec.base),
+        known=lambda: runs_with_checkpoints(db, spec.base),
     )
     context.check_stop()
     token = (settings.folder("engines", spec.engine) / "token").read_text("utf-8")
@@ -69,35 +70,45 @@ def run_engine(context: JobContext) -> dict[str, Any]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         _announce(db, spec.engine, listener.getsockname()[1], _device(settings))
         context.phase("ready")
-        reason = _serve(app, listener, context, activity, settings.engine_idle_s)
-    _update(db, spec.engine, {"state": "ended"})
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        reason = _wait(context, activity, settings.engine_idle_s)
+        _update(db, spec.engine, {"state": "ended"})  # first, so that nobody is sent here any more
+        server.should_exit = True
+        thread.join(timeout=10)
     engine.close()
     if reason == "stopped":
         raise StoppedByRequest
     return {"ended": reason}
 
 
-def _serve(app: Any, listener: socket.socket, context: JobContext, activity: _Activity, idle_s: float) -> str:
-    """Serve until the job is asked to stop ("stopped") or nothing was asked for `idle_s` ("idle")."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # the job's own handler sets context.stop
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
+def _wait(context: JobContext, activity: _Activity, idle_s: float) -> str:
+    """Until the job is asked to stop ("stopped") or nothing was asked for `idle_s` ("idle")."""
     while not context.stop.wait(timeout=1.0):
         if activity.idle_s() > idle_s:
-            break
-    server.should_exit = True
-    thread.join(timeout=10)
-    return "stopped" if context.stop.is_set() else "idle"
+            return "idle"
+    return "stopped"
 
 
-def adapter_folder(db: Database, settings: Settings, name: str) -> Path | None:
-    """The checkpoint that a model name means: a run's best (its last where none is best), or the one of a step."""
+def runs_with_checkpoints(db: Database, base_id: str) -> list[str]:
+    """Names that `adapter_folder` accepts, newest first; each also with `@<step>`."""
+    query = sa.select(runs.c.id).join(checkpoints, checkpoints.c.run_id == runs.c.id).where(runs.c.base_id == base_id)
+    with db.read() as connection:
+        return list(connection.execute(query.distinct().order_by(runs.c.id.desc())).scalars())
+
+
+def adapter_folder(db: Database, settings: Settings, base_id: str, name: str) -> Path | None:
+    """The checkpoint that a model name means: a run's best (its last where none is best), or the one of a step.
+
+    None for a run on another base: its adapter might fit by its shapes and still be wrong.
+    """
     match = _MODEL_NAME.fullmatch(name)
     if match is None:
         return None
     run_id, step = match.groups()
-    query = sa.select(checkpoints.c.path).where(checkpoints.c.run_id == run_id)
+    query = sa.select(checkpoints.c.path).join(runs, runs.c.id == checkpoints.c.run_id)
+    query = query.where(runs.c.id == run_id, runs.c.base_id == base_id)
     query = query.order_by(checkpoints.c.best.desc(), checkpoints.c.step.desc())
     if step is not None:
         query = query.where(checkpoints.c.step == int(step))

@@ -6,6 +6,7 @@ Exit codes: 0 finished, 3 stopped, 1 failed (result.json says why); a signal mea
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -22,6 +23,8 @@ from studio.jobs.queue import JobService
 from studio.jobs.runfolder import RunFolder
 from studio.settings import load_settings
 
+_NICE = 10
+
 _EXIT_CODES = {"finished": 0, "stopped": 3, "failed": 1}
 
 
@@ -30,6 +33,8 @@ def run_job(job_id: str) -> int:
     db = Database(settings.url)
     job = JobService(db, settings).get(local_admin(), job_id)
     folder = RunFolder(settings.home / job.folder)
+    if job.job_class != "engine":
+        os.nice(_NICE)  # a training takes what is left: the page and the answers of an engine come first
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     events = EventWriter(folder.events_file, job.attempt)

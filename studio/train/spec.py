@@ -55,7 +55,7 @@ class TrainSpec(Spec):
     seed: int = Field(42, ge=0, lt=2**31, json_schema_extra=_shown("steps"))
 
     epochs: float = Field(2.0, gt=0, le=100, json_schema_extra=_shown("steps", basic=True))
-    learning_rate: float = Field(1e-3, gt=0, le=1, json_schema_extra=_shown("steps", basic=True))
+    learning_rate: float = Field(2e-3, gt=0, le=1, json_schema_extra=_shown("steps", basic=True))
     lora_rank: int = Field(16, ge=1, le=512, json_schema_extra=_shown("adapter", basic=True))
     max_seq_len: int = Field(512, ge=16, le=131072, json_schema_extra=_shown("data", basic=True))
 
@@ -80,7 +80,7 @@ class TrainSpec(Spec):
 
 #: What each preset changes. Quick shows that it works, Standard is a sound default, Thorough takes its time and stops early.
 PRESETS: dict[Preset, dict[str, Any]] = {
-    Preset.QUICK: {"epochs": 2.0, "learning_rate": 1e-3, "lora_rank": 16, "lora_alpha": 32, "evaluations": 4, "patience": 0},
+    Preset.QUICK: {"epochs": 2.0, "learning_rate": 2e-3, "lora_rank": 16, "lora_alpha": 32, "evaluations": 4, "patience": 0},
     Preset.STANDARD: {"epochs": 3.0, "learning_rate": 4e-4, "lora_rank": 16, "lora_alpha": 32, "evaluations": 9, "patience": 3},
     Preset.THOROUGH: {"epochs": 6.0, "learning_rate": 2e-4, "lora_rank": 32, "lora_alpha": 64, "evaluations": 18, "patience": 4},
 }

@@ -18,9 +18,13 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
+from studio.db import Database
 from studio.engine.protocol import Generator
 from studio.engine.server import build_app
 from studio.engine.transformers_engine import TransformersEngine
+from studio.ids import now
+from studio.models.tables import bases
+from studio.settings import Settings
 
 SENTENCES = [
     "A head cold usually gets better within ten days.",
@@ -28,6 +32,10 @@ SENTENCES = [
     "感冒一般十天之内会好转。",
     "多喝水,多休息;如果持续发烧,请去看医生。",
 ]
+CHATML = (
+    "{% for turn in messages %}{{ '<|im_start|>' + turn.role + '\\n' + turn.content + '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
 CONTEXT = 256
 TOKEN = "test-token"
 
@@ -95,12 +103,15 @@ def tiny_model(template: ChatML) -> Callable[[], Any]:
 def base_folder(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[[], Any], template: ChatML) -> Path:
     folder = tmp_path_factory.mktemp("base")
     tiny_model().save_pretrained(folder)
-    template.tokenizer.save(str(folder / "tokenizer.json"))
-    turns = "{% for turn in messages %}{{ '<|im_start|>' + turn.role + '\\n' + turn.content + '<|im_end|>\\n' }}{% endfor %}"
-    chatml = turns + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-    config = {"chat_template": chatml, "eos_token": "<|im_end|>", "model_max_length": CONTEXT}
-    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    save_template(template, folder)
     return folder
+
+
+def save_template(template: ChatML, folder: Path) -> None:
+    """What `studio.data.render.Template.load` reads of a base."""
+    template.tokenizer.save(str(folder / "tokenizer.json"))
+    config = {"chat_template": CHATML, "eos_token": "<|im_end|>", "model_max_length": CONTEXT}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
 
 
 def save_adapter(model: Any, config: Any, folder: Path, *, seed: int) -> Path:
@@ -208,3 +219,33 @@ def serve() -> Iterator[Callable[..., str]]:
         server.should_exit = True
     for _, thread in running:
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, made once."""
+    settings = Settings(home=tmp_path_factory.mktemp("home")).ready()
+    db = Database(settings.url)
+    db.migrate(settings)
+    db.close()
+    return settings.home / "studio.db"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, empty_database: Path, template: ChatML) -> Settings:
+    """A home with a database and one base, `tiny`: a tokenizer and a chat template, no weights."""
+    shutil.copy(empty_database, tmp_path / "studio.db")
+    settings = Settings(home=tmp_path).ready()
+    save_template(template, settings.folder("models", "tiny"))
+    return settings
+
+
+@pytest.fixture
+def db(settings: Settings) -> Iterator[Database]:
+    db = Database(settings.url)
+    db.migrate(settings)
+    with db.write() as connection:
+        values = {"id": "tiny", "name": "Tiny", "source": "folder", "ref": "/tiny", "state": "ready", "author": "usr_a"}
+        connection.execute(bases.insert().values(**values, created_at=now()))
+    yield db
+    db.close()

@@ -1,0 +1,287 @@
+"""The same services from a shell: `python -m studio import | run | train | runs | chat | stop`.
+
+Every command takes `--json` (one object on standard output) and `--lang`. Exit status 0, or 1 with the message on standard
+error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+import typer
+import yaml
+
+from studio.access import Actor, local_admin
+from studio.data.service import ImportSpec
+from studio.engine.protocol import BASE, Decoding
+from studio.errors import ConfigError, DataError, NotFoundError, StudioError
+from studio.ids import now
+from studio.jobs.kinds import kind_of
+from studio.jobs.launch import start_worker
+from studio.jobs.queue import Job, insert_job
+from studio.jobs.tables import workers
+from studio.services import Services, build_services
+from studio.settings import load_settings
+from studio.text import Lang, duration_text, error_text, lang_of, text
+from studio.train.service import Run
+
+__all__ = ["main"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Finetune Studio from a shell.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of words.")]
+InLang = Annotated[str, typer.Option("--lang", help="en or zh; by default that of LANG.")]
+
+_LOOK_S = 0.5
+_WORKER_TIMEOUT_S = 30
+
+
+class _Shell:
+    """What a command works with: services, the actor at this machine, and a way to answer in words or as JSON."""
+
+    def __init__(self, as_json: bool, lang: str) -> None:
+        self.lang: Lang = lang_of(lang or os.environ.get("LANG"))
+        self.as_json = as_json
+        settings = load_settings().ready()
+        self.services: Services = build_services(settings)
+        self.services.db.migrate(settings)
+        self.actor: Actor = local_admin(lang=self.lang)
+
+    def t(self, key: str, **params: Any) -> str:
+        return text(self.lang, key, **params)
+
+    def say(self, words: str) -> None:
+        """For people; kept off standard output when a program reads that."""
+        print(words, file=sys.stderr if self.as_json else sys.stdout, flush=True)
+
+    def answer(self, value: dict[str, Any], words: str) -> None:
+        print(json.dumps(value, ensure_ascii=False) if self.as_json else words, flush=True)
+
+    def need_worker(self) -> None:
+        """Start a worker when none is alive, and wait until it is."""
+        if self.services.jobs.worker_alive(self.actor):
+            return
+        start_worker(self.services.settings)
+        give_up = time.monotonic() + _WORKER_TIMEOUT_S
+        while not self.services.jobs.worker_alive(self.actor):
+            if time.monotonic() > give_up:
+                self.services.jobs.require_worker(self.actor)
+            time.sleep(_LOOK_S)
+
+
+def _command(as_json: bool, lang: str, work: Callable[[_Shell], None]) -> None:
+    """Run a command's work; a StudioError becomes its words on standard error and exit status 1."""
+    spoken = lang_of(lang or os.environ.get("LANG"))
+    try:
+        work(_Shell(as_json, lang))
+    except StudioError as error:
+        print(error_text(spoken, error), file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+@app.command("import")
+def import_file(file: Path, name: Annotated[str, typer.Option("--name")], json_: AsJson = False, lang: InLang = "") -> None:
+    """Import the good rows of FILE as a new dataset; refused rows are listed with their lines."""
+
+    def work(shell: _Shell) -> None:
+        services, actor = shell.services, shell.actor
+        if not file.is_file():
+            raise DataError("error.data.no_file", path=str(file))
+        upload = services.data.stage(actor, file)
+        spec = ImportSpec(upload=upload, file_name=file.name, dataset_name=name)
+        made = services.data.import_upload(actor, spec)
+        dataset_id = made.dataset_id
+        if made.job_id is not None:
+            shell.need_worker()
+            dataset_id = (_follow(shell, made.job_id).result or {})["dataset_id"]
+        assert dataset_id is not None
+        info = services.data.get(actor, dataset_id)
+        for row in info.report["refused"]:
+            why = error_text(shell.lang, {"key": row["key"], "params": row["params"]})
+            shell.say(shell.t("cli.refused_row", line=row["line"], why=why))
+        facts = {"dataset": info.id, "name": info.name, "rows": info.n_rows, "splits": info.counts, "report": info.report}
+        shell.answer(facts, shell.t("cli.imported", name=info.name, n=info.n_rows, id=info.id))
+
+    _command(json_, lang, work)
+
+
+@app.command()
+def run(spec: Path, detach: bool = False, json_: AsJson = False, lang: InLang = "") -> None:
+    """Queue the job that SPEC.yaml describes and follow it; Ctrl-C leaves it running."""
+    _command(json_, lang, lambda shell: _run_spec(shell, spec, detach, wanted=None))
+
+
+@app.command()
+def train(spec: Path, detach: bool = False, json_: AsJson = False, lang: InLang = "") -> None:
+    """As `run`, for a spec of kind train."""
+    _command(json_, lang, lambda shell: _run_spec(shell, spec, detach, wanted="train"))
+
+
+def _run_spec(shell: _Shell, path: Path, detach: bool, *, wanted: str | None) -> None:
+    values = _read_yaml(path)
+    kind = kind_of(values.setdefault("kind", wanted or "train")).name
+    if wanted is not None and kind != wanted:
+        raise ConfigError("error.cli.wrong_kind", path=str(path), kind=kind, wanted=wanted)
+    services, actor = shell.services, shell.actor
+    run_id: str | None = None
+    if kind == "train":
+        complete = services.train.complete(actor, _with_ids(shell, values))
+        run_id = services.train.start(actor, complete)
+        job_id = services.train.get(actor, run_id).job.id
+    else:
+        with services.db.write() as connection:
+            job_id = insert_job(connection, spec=values, name=path.stem, author=actor.user_id)
+    shell.need_worker()
+    name = services.jobs.get(actor, job_id).name
+    shell.say(shell.t("cli.started", name=name, id=run_id or job_id))
+    job = services.jobs.get(actor, job_id) if detach else _follow(shell, job_id)
+    facts = {"job": job.id, "run": run_id, "state": job.state, "result": job.result, "error": job.error}
+    shell.answer(facts, shell.t("cli.ended", name=name, state=shell.t(f"job.state.{job.state}")))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise DataError("error.data.no_file", path=str(path))
+    try:
+        values = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError("error.cli.bad_yaml", path=str(path), reason=str(error).splitlines()[0]) from error
+    if not isinstance(values, dict):
+        raise ConfigError("error.cli.bad_yaml", path=str(path), reason=type(values).__name__)
+    return values
+
+
+def _with_ids(shell: _Shell, values: dict[str, Any]) -> dict[str, Any]:
+    """People write a dataset's name; specs hold ids. A missing run name is the dataset's, made unique."""
+    services, actor = shell.services, shell.actor
+    wanted = values.get("dataset")
+    if isinstance(wanted, str):
+        found = next((info for info in services.data.list(actor) if wanted in (info.id, info.name)), None)
+        if found is None:
+            raise NotFoundError("error.data.unknown_dataset", dataset=wanted)
+        values = values | {"dataset": found.id, "name": values.get("name") or services.train.free_name(actor, found.name)}
+    return values
+
+
+def _follow(shell: _Shell, job_id: str) -> Job:
+    """Print progress until the job has ended. Raises the job's error when it failed."""
+    services, actor = shell.services, shell.actor
+    last = ""
+    while True:
+        job = services.jobs.get(actor, job_id)
+        if job.total and job.is_active:
+            left = duration_text(shell.lang, job.eta_s)
+            line = shell.t("cli.step", done=int(job.done or 0), total=int(job.total), left=left)
+            if line != last:
+                last = line
+                shell.say(line)
+        if job.has_ended:
+            if job.error is not None:
+                raise StudioError.from_dict(job.error)
+            return job
+        time.sleep(_LOOK_S)
+
+
+@app.command()
+def runs(json_: AsJson = False, lang: InLang = "") -> None:
+    """List the runs, newest first."""
+
+    def work(shell: _Shell) -> None:
+        found = shell.services.train.list(shell.actor)
+        facts = [{"run": item.id, "name": item.name, "state": item.job.state, "result": item.job.result} for item in found]
+        words = "\n".join(_run_line(shell, item) for item in found) or shell.t("cli.no_runs")
+        shell.answer({"runs": facts}, words)
+
+    _command(json_, lang, work)
+
+
+def _run_line(shell: _Shell, item: Run) -> str:
+    best = (item.job.result or {}).get("best_loss")
+    loss = f"{best:.4f}" if best is not None else "–"
+    return f"{item.id}  {shell.t(f'job.state.{item.job.state}'):<10}  {loss:>8}  {item.name}"
+
+
+@app.command()
+def chat(
+    run_name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id or name, with @STEP for one checkpoint; or base.")],
+    message: Annotated[str, typer.Option("--message", "-m", help="Ask once; without it, a conversation.")] = "",
+    temperature: float = 0.3,
+    max_tokens: int = 200,
+    json_: AsJson = False,
+    lang: InLang = "",
+) -> None:
+    """Talk to a run's best checkpoint."""
+
+    def work(shell: _Shell) -> None:
+        model, base_id = _model(shell, run_name)
+        shell.need_worker()
+        decoding = Decoding(temperature=temperature, max_tokens=max_tokens, repetition_penalty=1.1)
+        history: list[dict[str, str]] = []
+        while True:
+            question = message or input(f"{shell.t('cli.question')}: ")
+            history.append({"role": "user", "content": question})
+            said, tokens = asyncio.run(_ask(shell, base_id, model, history, decoding))
+            history.append({"role": "assistant", "content": said})
+            if shell.as_json:
+                shell.answer({"model": model, "question": question, "answer": said, "tokens": tokens}, "")
+            if message:
+                return
+
+    try:
+        _command(json_, lang, work)
+    except (EOFError, KeyboardInterrupt):
+        print()
+
+
+async def _ask(
+    shell: _Shell, base_id: str, model: str, history: list[dict[str, str]], decoding: Decoding
+) -> tuple[str, int]:
+    client = await shell.services.engines.client(shell.actor, base_id)
+    said, tokens = "", 0
+    async with client:
+        async for chunk in client.stream_chat(model, history, decoding):
+            said += chunk.text
+            tokens = chunk.usage.completion_tokens if chunk.usage else tokens
+            if not shell.as_json:
+                print(chunk.text, end="", flush=True)
+    if not shell.as_json:
+        print()
+    return said, tokens
+
+
+def _model(shell: _Shell, wanted: str) -> tuple[str, str]:
+    """The engine's name of a model and the base it stands on."""
+    if wanted == BASE:
+        ready = shell.services.models.ready(shell.actor)
+        if not ready:
+            raise NotFoundError("error.model.unknown_base", base=wanted)
+        return BASE, ready[0].id
+    name, _, step = wanted.partition("@")
+    for item in shell.services.train.list(shell.actor, limit=10_000):
+        if name in (item.id, item.name):
+            return f"{item.id}@{step}" if step else item.id, item.base_id
+    raise NotFoundError("error.run.unknown", run=wanted)
+
+
+@app.command()
+def stop(json_: AsJson = False, lang: InLang = "") -> None:
+    """End the worker of this home; jobs that run go on and are found again by the next worker."""
+
+    def work(shell: _Shell) -> None:
+        with shell.services.db.write() as connection:
+            connection.execute(sa.update(workers).where(workers.c.stop_requested_at.is_(None)).values(stop_requested_at=now()))
+        shell.answer({"stopping": True}, shell.t("cli.worker_stopping"))
+
+    _command(json_, lang, work)
+
+
+def main() -> None:
+    app()

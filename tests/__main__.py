@@ -1,0 +1,99 @@
+"""`python3 -m tests`: sets up the environment, runs every check, prints how long each stage took against its budget."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import bootstrap
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = str(bootstrap.PYTHON)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One line of the table. `budget_s` is what 2 cores may take; going over it is shown, not failed."""
+
+    name: str
+    budget_s: float
+    run: Callable[[], bool]
+
+
+def _commands(*commands: list[str]) -> Callable[[], bool]:
+    def run() -> bool:
+        environment = os.environ | {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False", "PYTHONPATH": str(ROOT)}
+        codes = [subprocess.run(command, cwd=ROOT, env=environment).returncode for command in commands]
+        return all(code == 0 for code in codes)
+
+    return run
+
+
+def _set_up() -> bool:
+    bootstrap.ensure(dev=True)
+    return _browser()
+
+
+def _browser() -> bool:
+    """Debian's Chromium with Chinese fonts when we are root and it is missing; otherwise Playwright's own."""
+    if shutil.which("chromium"):
+        return True
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        print("Installing chromium and fonts-noto-cjk ...", flush=True)
+        subprocess.run(["apt-get", "update", "-qq"], check=True)
+        return subprocess.run(["apt-get", "install", "-y", "-qq", "chromium", "fonts-noto-cjk"], stdout=subprocess.DEVNULL).returncode == 0
+    return subprocess.run([PYTHON, "-m", "playwright", "install", "chromium"]).returncode == 0
+
+
+def _pytest(*paths: str) -> list[str]:
+    return [PYTHON, "-m", "pytest", "-q", "--durations=5", *paths]
+
+
+STAGES = (
+    Stage("set-up", 360, _set_up),
+    Stage(
+        "lint, types, layers",
+        60,
+        _commands(
+            [PYTHON, "-m", "ruff", "check", "."],
+            [PYTHON, "-m", "mypy"],
+            [str(bootstrap.PYTHON.with_name("lint-imports"))],
+        ),
+    ),
+    Stage("unit", 300, _commands(_pytest("tests/unit"))),
+    Stage("ui", 60, _commands(_pytest("tests/ui"))),
+    Stage("browser", 480, _commands(_pytest("tests/e2e"))),
+    Stage("benches, small", 60, _commands([PYTHON, "-m", "tests.bench", "startup", "--small"])),
+)
+
+
+def main(wanted: list[str]) -> int:
+    """Run all stages, or the named ones; the exit status is 0 when all passed."""
+    results: list[tuple[Stage, bool, float]] = []
+    for stage in STAGES:
+        if wanted and stage.name.split(",")[0] not in wanted:
+            continue
+        print(f"\n=== {stage.name}", flush=True)
+        began = time.monotonic()
+        passed = stage.run()
+        results.append((stage, passed, time.monotonic() - began))
+        if stage.name == "set-up" and not passed:
+            break
+    print("\n| stage | result | seconds | budget |\n|---|---|---:|---:|")
+    for stage, passed, seconds in results:
+        over = " (over)" if seconds > stage.budget_s else ""
+        print(f"| {stage.name} | {'passed' if passed else 'FAILED'} | {seconds:.0f}{over} | {stage.budget_s:.0f} |")
+    print(f"| all | | {sum(seconds for *_, seconds in results):.0f} | {sum(stage.budget_s for stage, *_ in results):.0f} |")
+    failed = sum(not passed for _, passed, _ in results)
+    print(f"\n{len(results) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

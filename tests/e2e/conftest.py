@@ -1,0 +1,100 @@
+"""One home is trained once per run, by a walk through the browser; every other browser test gets a copy of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.e2e.studio import StudioServer
+from tests.e2e.walk import FirstFineTune, walk_first_fine_tune
+
+_FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        own = shutil.which("chromium")
+        running = playwright.chromium.launch(executable_path=own, args=_FLAGS) if own else playwright.chromium.launch()
+        yield running
+        running.close()
+
+
+class Visitor:
+    """A browser window of one person: `problems` are what its console complained of."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.page: Page = context.new_page()
+        self.problems: list[str] = []
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
+        self.page.on("response", lambda got: self.problems.append(f"{got.status} {got.url}") if got.status >= 500 else None)
+
+
+Visit = Callable[..., Visitor]
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """`visit(lang="zh", width=390)` opens a window; a second call is a second person."""
+    opened: list[BrowserContext] = []
+
+    def open_window(*, lang: str = "en", width: int = 1280, height: int = 900) -> Visitor:
+        locale = {"en": "en-US", "zh": "zh-CN"}[lang]
+        context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
+        context.set_default_timeout(20_000)
+        opened.append(context)
+        return Visitor(context)
+
+    yield open_window
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def first_fine_tune(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> FirstFineTune:
+    """The whole promise, walked once: file, training, reload in the middle, chat."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+    context.set_default_timeout(20_000)
+    visitor = Visitor(context)
+    with StudioServer(tmp_path_factory.mktemp("trained") / "home") as studio:
+        walked = walk_first_fine_tune(studio, visitor.page)
+    walked.problems += visitor.problems
+    context.close()
+    return walked
+
+
+@pytest.fixture
+def trained(first_fine_tune: FirstFineTune, tmp_path: Path) -> Iterator[StudioServer]:
+    """A running studio on a copy of the trained home."""
+    home = tmp_path / "home"
+    _copy_home(first_fine_tune.home, home)
+    with StudioServer(home) as studio:
+        yield studio
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[StudioServer]:
+    """A running studio on an empty home, without the starter model."""
+    with StudioServer(tmp_path / "home", STUDIO_STARTER="false") as studio:
+        yield studio
+
+
+def _copy_home(source: Path, target: Path) -> None:
+    """Large files that nobody changes (weights) are linked, everything else is copied."""
+
+    def copy(origin: str, goal: str) -> str:
+        if origin.endswith(".safetensors"):
+            os.link(origin, goal)
+            return goal
+        return str(shutil.copy2(origin, goal))
+
+    shutil.copytree(source, target, copy_function=copy)

@@ -1,0 +1,189 @@
+"""What unit tests share: a home of their own, a migrated database, the services, a tiny random base, patience without a clock."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from tokenizers.trainers import BpeTrainer
+
+from studio.access import Actor, Role, local_admin
+from studio.db import Database
+from studio.ids import new_id, now
+from studio.jobs.context import JobContext
+from studio.jobs.events import EventWriter
+from studio.jobs.runfolder import RunFolder
+from studio.models.catalogue import Base
+from studio.models.tables import bases
+from studio.services import Services, build_services
+from studio.settings import ROOT, Settings
+
+SAMPLE = ROOT / "assets" / "sample" / "eye-care.jsonl"
+CONTEXT = 512
+
+TURNS = "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}"
+CHATML = TURNS + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_environment() -> Iterator[None]:
+    """No test sees what the machine's owner set; requests to the loopback address go through no proxy."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("STUDIO_")]:
+            patch.delenv(name)
+        patch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        yield
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home", device="cpu").ready()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database at the newest schema, to be copied: running the migrations takes longer than most tests."""
+    home = Settings(home=tmp_path_factory.mktemp("migrated")).ready()
+    db = Database(home.url)
+    db.migrate(home)
+    db.close()
+    return home.home / "studio.db"
+
+
+@pytest.fixture
+def db(settings: Settings, migrated_file: Path) -> Iterator[Database]:
+    shutil.copyfile(migrated_file, settings.home / "studio.db")
+    database = Database(settings.url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def actor() -> Actor:
+    return local_admin()
+
+
+@pytest.fixture
+def viewer() -> Actor:
+    return Actor("usr_viewer", Role.VIEWER)
+
+
+@pytest.fixture
+def services(settings: Settings, db: Database) -> Iterator[Services]:
+    """All services on the migrated database."""
+    built = build_services(settings)
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., Any]:
+    """`wait_until(condition, timeout_s)` asks until the answer is true and gives it back; fails when that takes too long."""
+    pause = threading.Event()
+
+    def wait(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+        give_up = time.monotonic() + timeout_s
+        while not (value := condition()):
+            if time.monotonic() > give_up:
+                pytest.fail(f"in vain for {timeout_s} s: {condition}")
+            pause.wait(0.02)
+        return value
+
+    return wait
+
+
+@pytest.fixture
+def write_rows(tmp_path: Path) -> Callable[..., Path]:
+    """Writes records as a JSONL file and gives its path."""
+
+    def write(records: list[dict[str, Any]], name: str = "rows.jsonl") -> Path:
+        path = tmp_path / name
+        path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), "utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def job_context(settings: Settings, db: Database) -> Iterator[Callable[..., JobContext]]:
+    """`job_context(spec)` is what a job's function is called with; it has a folder and an event file, but no process."""
+    made: list[EventWriter] = []
+
+    def make(spec: dict[str, Any], using: Settings | None = None) -> JobContext:
+        job_id = new_id("job")
+        folder = RunFolder(settings.home / "jobs" / job_id)
+        folder.create(spec)
+        made.append(EventWriter(folder.events_file, 1))
+        return JobContext(job_id, 1, "usr_local", spec, folder, using or settings, db, made[-1])
+
+    yield make
+    for writer in made:
+        writer.close()
+
+
+# --- a tiny random base -----------------------------------------------------------------------------------------------
+
+
+def sample_texts() -> Iterator[str]:
+    for line in SAMPLE.read_text("utf-8").splitlines():
+        for message in json.loads(line)["messages"]:
+            yield message["content"]
+
+
+@pytest.fixture(scope="session")
+def tiny_base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama of two layers with a byte-level BPE and ChatML, as a hub would deliver it. float32, about 150 kB."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("tiny-base")
+    tokenizer = Tokenizer(BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = BpeTrainer(
+        vocab_size=600,
+        special_tokens=["<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(sample_texts(), trainer)
+    end = tokenizer.token_to_id("<|im_end|>")
+    config = LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=CONTEXT,
+        bos_token_id=None,
+        eos_token_id=end,
+        pad_token_id=end,
+    )
+    torch.manual_seed(0)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>", "pad_token": "<|im_end|>"}))
+    (folder / "chat_template.jinja").write_text(CHATML)
+    return folder
+
+
+@pytest.fixture
+def tiny_base(settings: Settings, services: Services, actor: Actor, tiny_base_folder: Path) -> Base:
+    """The tiny base in the home, fetched and ready."""
+    shutil.copytree(tiny_base_folder, settings.home / "models" / "tiny")
+    weights = (tiny_base_folder / "model.safetensors").stat().st_size
+    values = {"id": "tiny", "name": "Tiny", "source": "folder", "ref": str(tiny_base_folder), "revision": "0" * 40}
+    facts = {"architecture": "LlamaForCausalLM", "parameters": weights // 4, "bytes": weights, "context": CONTEXT}
+    with services.db.write() as connection:
+        connection.execute(bases.insert().values(**values, **facts, state="ready", author="usr_local", created_at=now()))
+    return services.models.get(actor, "tiny")
