@@ -95,6 +95,7 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
         """Follow the answers of the chat in the address bar until they have ended; a reload attaches again."""
         actor, ids = actor_of(request), ids_of(request)
         if not ids.get("chat"):
+            yield tuple(gr.skip() for _ in conversation)  # a stream that yields nothing would empty its outputs
             return
         moving = True
         while moving:

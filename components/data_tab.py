@@ -47,8 +47,8 @@ def build(page: Page) -> None:
                     cancel = gr.Button(t("data.import.cancel"), elem_id="data-cancel")
                     confirm = gr.Button(t("data.import.confirm"), variant="primary", elem_id="data-import")
                 request_id = gr.Textbox(visible=False)
-            detail = gr.HTML(elem_id="data-detail", padding=False)
             tokens = gr.HTML(elem_id="data-tokens", padding=False)
+            detail = gr.HTML(elem_id="data-detail", padding=False)
     shown = [datasets, look, import_form, name, question, answer, confirm, detail, tokens, request_id]
     _wire(page, shown, (upload, sample, cancel, name, validation, test, question, answer, request_id, confirm, look))
 

@@ -30,18 +30,21 @@ def build(page: Page) -> None:
         with gr.Column(scale=4, min_width=320):
             head = gr.HTML(elem_id="run-head", padding=False)
             with gr.Row(visible=False, elem_id="run-buttons") as buttons:
-                stop = gr.Button(t("runs.stop"), variant="stop", elem_id="run-stop", scale=0, min_width=160)
-                chat = gr.Button(t("runs.chat"), variant="primary", elem_id="run-chat", scale=0, min_width=220)
+                stop = gr.Button(t("runs.stop"), variant="stop", elem_id="run-stop", scale=0, min_width=290)
+                chat = gr.Button(t("runs.chat"), variant="primary", elem_id="run-chat", scale=0, min_width=290)
             with gr.Column(visible=False, elem_id="run-charts") as charts:
                 loss = line_chart(t("runs.chart.loss"), elem_id="chart-loss", height=260)
                 with gr.Row():
-                    rate = line_chart(t("runs.chart.lr"), elem_id="chart-lr", height=150)
-                    speed = line_chart(t("runs.chart.speed"), elem_id="chart-speed", height=150)
-                    memory = line_chart(t("runs.chart.memory"), elem_id="chart-memory", height=150)
+                    rate, speed, memory = (_small_chart(t(f"runs.chart.{name}"), name) for name in ("lr", "speed", "memory"))
             foot = gr.HTML(elem_id="run-foot", padding=False)
             cursor = gr.Textbox(visible=False)
     timer = gr.Timer(_TICK_S, active=False)
     _wire(page, (listing, head, buttons, stop, chat, charts, loss, rate, speed, memory, foot, cursor, timer))
+
+
+def _small_chart(title: str, name: str) -> gr.HTML:
+    with gr.Column(min_width=230):  # below each other on a phone
+        return line_chart(title, elem_id=f"chart-{name}", height=150)
 
 
 def _wire(page: Page, parts: tuple[Any, ...]) -> None:

@@ -25,7 +25,7 @@ TABS: tuple[Tab, ...] = (
 _HEADER_S = 10
 
 
-def mount_options() -> dict[str, Any]:
+def mount_options(lang: Lang) -> dict[str, Any]:
     """What every mounted page shares: theme, style, script, and nothing that leaves the machine."""
     theme = gr.themes.Default(
         primary_hue="teal",
@@ -43,7 +43,7 @@ def mount_options() -> dict[str, Any]:
         button_primary_text_color="#ffffff",
         block_label_text_color="#3f3f46",
     )
-    script = (ASSETS / "js" / "shell.js").read_text("utf-8")
+    script = f"document.documentElement.lang = '{lang}';" + (ASSETS / "js" / "shell.js").read_text("utf-8")
     return {
         "theme": theme,
         "css_paths": [ASSETS / "css" / "studio.css"],

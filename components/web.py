@@ -72,7 +72,7 @@ class StudioByLanguage:
             path="/",
             max_file_size=settings.max_upload_mb * 2**20,
             allowed_paths=[],
-            **mount_options(),
+            **mount_options(lang),
         )
 
     async def close(self) -> None:

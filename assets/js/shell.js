@@ -6,6 +6,7 @@
   const DEFAULT_TAB = document.documentElement.dataset.tab || "data";
   let ready = false;
   let selecting = false;
+  let reveal = null; // id of what a click asked for: brought into view when it arrives
 
   const theme = localStorage.getItem("studio-theme") || "auto";
   const isDark = (name) => name === "dark" || (name === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
@@ -34,6 +35,7 @@
     }
     if (target.search !== location.search) history.pushState({}, "", target.pathname + target.search);
     show();
+    if (wanted.get("row")) reveal = "row-tokens";
   };
 
   // A tab that a person selects by its button.
@@ -49,7 +51,6 @@
 
   const boot = () => {
     applyTheme(theme);
-    document.documentElement.lang = document.getElementById("studio-lang")?.dataset.lang || "en";
     select(current());
     setTimeout(() => { ready = true; open(current()); writeTimes(); }, 50);
   };
@@ -70,6 +71,8 @@
     }
   };
   new MutationObserver((changes) => {
+    const asked = reveal && document.getElementById(reveal);
+    if (asked) { reveal = null; asked.scrollIntoView({ block: "nearest", behavior: "smooth" }); }
     for (const change of changes) {
       for (const node of change.addedNodes) if (node.nodeType === 1) writeTimes(node.parentNode || node);
     }

@@ -29,7 +29,7 @@ def _draw(prompt_hash: str, seed: int) -> int:
 
 
 def split_rule(prompt_hashes: Iterable[str], *, validation_share: float, test_share: float, seed: int) -> SplitRule:
-    """The rule that holds out exactly `round(share · prompts)` prompts, at least one where a share is above 0.
+    """The rule that holds out exactly `round(share · prompts)` prompts, at least one where a share is above 0, and leaves one to train on.
 
     Shares are of distinct prompts, not rows (0 ≤ share < 1). The same prompts, shares and seed give the same split. With
     fewer than three prompts nothing is held out: a side would be empty.
@@ -38,7 +38,9 @@ def split_rule(prompt_hashes: Iterable[str], *, validation_share: float, test_sh
     if len(drawn) < 3:
         return SplitRule(seed, 0, 0)
     n_validation = max(1, round(validation_share * len(drawn))) if validation_share else 0
+    n_validation = min(n_validation, len(drawn) - 1)
     n_test = max(1, round(test_share * len(drawn))) if test_share else 0
+    n_test = min(n_test, len(drawn) - 1 - n_validation)
     held = drawn[: n_validation + n_test]
     validation_below = held[n_validation - 1] + 1 if n_validation else 0
     return SplitRule(seed, validation_below, held[-1] + 1 if held else 0)

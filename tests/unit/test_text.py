@@ -106,7 +106,7 @@ def test_a_duration_has_two_units_at_most(seconds: float | None, en: str, zh: st
 
 @pytest.mark.parametrize(
     ("wanted", "lang"),
-    [("zh", "zh"), ("zh_CN.UTF-8", "zh"), ("zh-TW,zh;q=0.9,en;q=0.8", "zh"), ("EN-gb", "en"), ("fr", "en"), ("", "en"), (None, "en")],
+    [("zh", "zh"), ("zh_CN.UTF-8", "zh"), ("zh-TW,zh;q=0.9,en;q=0.8", "zh"), ("EN-gb", "en"), ("fr", "en"), ("", "en")],
 )
 def test_a_language_is_found_in_cookies_locales_and_headers(wanted: str | None, lang: str) -> None:
     assert lang_of(wanted) == lang
@@ -179,7 +179,7 @@ def test_placeholders_are_plain_names(lang: str) -> None:
 
 
 class Use(NamedTuple):
-    """One place that names a key. `pattern` is the key as a regular expression; `params` are None where they are not plain to see."""
+    """One place that names a key. `pattern` is the key as a regular expression; `params` are None where they are not plain."""
 
     place: str
     pattern: str
@@ -193,7 +193,7 @@ NOT_WORDS = {"allows", "check", "ForeignKey", "getLogger", "version", "import_mo
 NOT_KEYS = {"chat.completion", "chat.completion.chunk"}
 
 #: What follows the last dot of a file's name.
-SUFFIXES = {"json", "jinja", "safetensors", "css", "js", "log", "env", "db", "yaml", "txt", "jsonl", "lock", "svg", "gguf", "pkl", "py"}
+SUFFIXES = set("json jinja safetensors css js log env db yaml txt jsonl lock svg gguf pkl py".split())
 
 
 def areas() -> set[str]:
@@ -306,8 +306,8 @@ def phases() -> set[str]:
     found = set()
     for path in (ROOT / "studio").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and called(node.func) == "phase" and node.args and isinstance(node.args[0], ast.Constant):
-                found.add(str(node.args[0].value))
+            if isinstance(node, ast.Call) and called(node.func) == "phase" and node.args:
+                found |= {str(node.args[0].value)} if isinstance(node.args[0], ast.Constant) else set()
     return found
 
 

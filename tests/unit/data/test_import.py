@@ -41,8 +41,7 @@ def imported(services: Services, actor: Actor, path: Path, name: str = "a", **mo
 
 def nothing_is_left(services: Services) -> bool:
     with services.db.read() as connection:
-        counts = [connection.execute(sa.select(sa.func.count()).select_from(table)).scalar() for table in (datasets, revisions, rows)]
-    return counts == [0, 0, 0]
+        return not any(connection.execute(sa.select(table)).first() for table in (datasets, revisions, rows))
 
 
 # --- staging ----------------------------------------------------------------------------------------------------------
