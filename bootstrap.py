@@ -46,7 +46,7 @@ def ensure(*, dev: bool = False) -> None:
         subprocess.run([*pip, *_first_lines("requirements.txt")], check=True)
         subprocess.run([*pip, "-r", files[-1]], check=True)
     except subprocess.CalledProcessError as error:
-        sys.exit(f"pip could not install the requirements (exit status {error.returncode}). See its message above; then try again.")
+        sys.exit(f"pip could not install the requirements (exit status {error.returncode}): see its message above.")
     _stamp(files).touch()
 
 

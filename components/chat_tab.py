@@ -33,7 +33,9 @@ def build(page: Page) -> None:
             new = gr.Button(t("chat.new"), elem_id="chat-new")
             listing = gr.HTML(elem_id="chat-list", padding=False)
         with gr.Column(scale=5, min_width=320):
-            checkpoint = gr.Dropdown([], label=t("chat.checkpoint.label"), info=t("chat.checkpoint.help"), elem_id="chat-checkpoint")
+            checkpoint = gr.Dropdown(
+                [], label=t("chat.checkpoint.label"), info=t("chat.checkpoint.help"), elem_id="chat-checkpoint"
+            )
             note = gr.HTML(elem_id="chat-note", padding=False)
             with gr.Row(elem_id="chat-columns"):
                 columns, feet = [], []
@@ -50,13 +52,18 @@ def build(page: Page) -> None:
                 go_on = gr.Button(t("chat.go_on"), elem_id="chat-go-on", visible=False)
             examples = gr.HTML(elem_id="chat-examples", padding=False)
             with gr.Accordion(t("chat.decoding"), open=False, elem_id="chat-decoding"), gr.Row():
-                temperature = gr.Slider(0, 1.5, 0.3, step=0.05, label=t("chat.temperature.label"), info=t("chat.temperature.help"))
-                top_p = gr.Slider(0.05, 1, 0.9, step=0.05, label=t("chat.top_p.label"), info=t("chat.top_p.help"))
-                penalty = gr.Slider(1, 2, 1.1, step=0.05, label=t("chat.penalty.label"), info=t("chat.penalty.help"))
-                max_tokens = gr.Slider(16, 1024, 200, step=8, label=t("chat.max_tokens.label"), info=t("chat.max_tokens.help"))
+                temperature = _slider(page, "temperature", 0, 1.5, 0.3, 0.05)
+                top_p = _slider(page, "top_p", 0.05, 1, 0.9, 0.05)
+                penalty = _slider(page, "penalty", 1, 2, 1.1, 0.05)
+                max_tokens = _slider(page, "max_tokens", 16, 1024, 200, 8)
             request_id = gr.Textbox(visible=False)
     decoding = {"temperature": temperature, "top_p": top_p, "repetition_penalty": penalty, "max_tokens": max_tokens}
     _wire(page, (new, listing, checkpoint, note, *columns, *feet, question, send, stop, go_on, examples, request_id), decoding)
+
+
+def _slider(page: Page, name: str, low: float, high: float, value: float, step: float) -> gr.Slider:
+    words = {"label": page.t(f"chat.{name}.label"), "info": page.t(f"chat.{name}.help")}
+    return gr.Slider(low, high, value, step=step, elem_id=f"chat-{name.replace('_', '-')}", **words)
 
 
 def _column(page: Page, side: str) -> gr.Chatbot:
@@ -84,7 +91,7 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
         recent = services.chats.list(actor)
         return (
             render("chats", lang, chats=recent, chosen=ids.get("chat")),
-            gr.update(choices=choices, value=chosen if chosen in dict((v, k) for k, v in choices) else None),
+            gr.update(choices=choices, value=chosen if chosen in [value for _, value in choices] else None),
             render("chat_examples", lang, questions=_examples(page, actor, chosen), n_checkpoints=len(choices)),
             new_request_id(),
             *_shown(page, actor, chat),
@@ -110,8 +117,12 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
     ) -> tuple[str, str, str]:
         actor, ids = actor_of(request), ids_of(request)
         chosen = Decoding.model_validate(decoding | {"max_tokens": int(decoding["max_tokens"])})
-        chat_id = ids.get("chat") or services.chats.create(actor, *_columns(page, actor, checkpoint))
-        services.chats.ask(actor, chat_id, question, chosen, request_id=request_id)
+        chat_id = ids.get("chat")
+        if chat_id:
+            services.chats.ask(actor, chat_id, question, chosen, request_id=request_id)
+        else:
+            columns = _columns(page, actor, checkpoint)
+            chat_id = services.chats.begin(actor, *columns, question, chosen, request_id=request_id)
         return moved(tab="chat", chat=chat_id), "", new_request_id()
 
     @shows_errors(lang)

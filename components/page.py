@@ -26,7 +26,7 @@ from studio.errors import StudioError
 from studio.services import Services
 from studio.text import Lang, bytes_text, duration_text, error_text, lang_of, number_text, text
 
-__all__ = ["ASSETS", "Page", "Tab", "actor_of", "ids_of", "link", "new_request_id", "private", "render", "shows_errors"]
+__all__ = ["ASSETS", "Page", "Tab", "actor_of", "ids_of", "link", "moved", "new_request_id", "render", "shows_errors"]
 
 log = logging.getLogger("studio.web")
 

@@ -18,7 +18,8 @@ def build(page: Page) -> None:
     t, lang = page.t, page.lang
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
-            language = gr.Radio([("English", "en"), ("中文", "zh")], value=lang, label=t("settings.lang"), elem_id="settings-lang")
+            names = [("English", "en"), ("中文", "zh")]
+            language = gr.Radio(names, value=lang, label=t("settings.lang"), elem_id="settings-lang")
             theme = gr.Radio(
                 [(t(f"settings.theme.{name}"), name) for name in _THEMES],
                 value=None,

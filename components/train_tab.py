@@ -52,11 +52,13 @@ def build(page: Page) -> None:
             start = gr.Button(t("train.start"), variant="primary", size="lg", elem_id="train-start")
             request_id = gr.Textbox(visible=False)
     timer = gr.Timer(_TICK_S, active=False)
-    _wire(page, {"base": base, "dataset": dataset, "preset": preset, "name": name} | widgets, plan, start, request_id, ref, add, bases, timer)
+    fields = {"base": base, "dataset": dataset, "preset": preset, "name": name} | widgets
+    _wire(page, fields, (plan, start, request_id, ref, add, bases, timer))
 
 
-def _wire(page: Page, fields: dict[str, Any], plan: Any, start: Any, request_id: Any, ref: Any, add: Any, bases: Any, timer: Any) -> None:
+def _wire(page: Page, fields: dict[str, Any], parts: tuple[Any, ...]) -> None:
     services, lang = page.services, page.lang
+    plan, start, request_id, ref, add, bases, timer = parts
     preset_fields = [name for name in PRESETS[Preset.QUICK] if name in fields]
 
     def plan_html(actor: Actor, values: dict[str, Any]) -> str:

@@ -35,7 +35,7 @@ from studio.train.service import Run
 
 __all__ = ["main"]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Finetune Studio from a shell.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The studio from a shell.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of words.")]
 InLang = Annotated[str, typer.Option("--lang", help="en or zh; by default that of LANG.")]

@@ -93,7 +93,7 @@ class Database:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """A short transaction that takes the write lock at once (BEGIN IMMEDIATE on SQLite): it never fails half-way as 'locked'."""
+        """A short transaction that takes the write lock at once (BEGIN IMMEDIATE on SQLite): never 'locked' half-way."""
         with self.engine.connect().execution_options(studio_write=True) as connection, connection.begin():
             yield connection
 

@@ -30,6 +30,7 @@ class Services:
     system: SystemService
 
     def close(self) -> None:
+        self.chats.close()
         self.db.close()
 
 

@@ -1,4 +1,4 @@
-"""One `Settings`: environment (`STUDIO_*`), then `.env`, then `<home>/studio.env` (what the Settings tab saves), then defaults."""
+"""One `Settings`: environment (`STUDIO_*`), then `.env`, then `<home>/studio.env` (the Settings tab), then defaults."""
 
 from __future__ import annotations
 

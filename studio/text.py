@@ -31,7 +31,7 @@ def catalogue(lang: Lang) -> dict[str, str]:
 def lang_of(wanted: str | None, default: Lang = "en") -> Lang:
     """The language that a cookie, `LANG` or an Accept-Language header asks for."""
     code = (wanted or "").lower()[:2]
-    return cast("Lang", code) if code in LANGS else default
+    return code if code in LANGS else default
 
 
 def has_text(key: str) -> bool:
@@ -46,7 +46,8 @@ def text(lang: Lang, key: str, /, **params: Any) -> str:
     message = catalogue(lang)[key]
     if not params:
         return message
-    return message.format(**{name: number_text(value) if isinstance(value, int | float) else value for name, value in params.items()})
+    words = {name: number_text(value) if isinstance(value, int | float) else value for name, value in params.items()}
+    return message.format(**words)
 
 
 def error_text(lang: Lang, error: StudioError | dict[str, Any]) -> str:

@@ -47,7 +47,8 @@ def _browser() -> bool:
     if shutil.which("apt-get") and os.geteuid() == 0:
         print("Installing chromium and fonts-noto-cjk ...", flush=True)
         subprocess.run(["apt-get", "update", "-qq"], check=True)
-        return subprocess.run(["apt-get", "install", "-y", "-qq", "chromium", "fonts-noto-cjk"], stdout=subprocess.DEVNULL).returncode == 0
+        install = ["apt-get", "install", "-y", "-qq", "chromium", "fonts-noto-cjk"]
+        return subprocess.run(install, stdout=subprocess.DEVNULL).returncode == 0
     return subprocess.run([PYTHON, "-m", "playwright", "install", "chromium"]).returncode == 0
 
 

@@ -189,7 +189,7 @@ def _environment() -> jinja2.Environment:
 class _GenerationBlock(jinja2.ext.Extension):
     """`{% generation %}` marks the assistant's words for transformers' own mask; here it only passes them through."""
 
-    tags = {"generation"}  # noqa: RUF012  (Jinja declares it as an instance variable)
+    tags = {"generation"}
 
     def parse(self, parser: jinja2.parser.Parser) -> jinja2.nodes.Node:
         line = next(parser.stream).lineno

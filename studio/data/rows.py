@@ -309,7 +309,10 @@ def shown(value: Any) -> str:
 
 
 def content_hash(content: Any) -> str:
-    """sha256 (hex) of canonical JSON: sorted keys, no spaces, UTF-8. No Unicode normalisation: é as one character and as two are two contents."""
+    """sha256 (hex) of canonical JSON: sorted keys, no spaces, UTF-8.
+
+    No Unicode normalisation: é as one character and as two are two contents.
+    """
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from studio.data.importer import Inspection, inspect_file
 from studio.data.jobs import ImportSpec, import_rows
 from studio.data.refusal import refusal
 from studio.data.render import Piece, pieces, render
-from studio.data.templates import template_of
 from studio.data.tables import datasets
+from studio.data.templates import template_of
 from studio.db import Database
 from studio.errors import DataError
 from studio.jobs.queue import insert_job
@@ -152,7 +152,7 @@ class DataService:
         after: tuple[int, int] | None = None,
         before: tuple[int, int] | None = None,
         limit: int = 20,
-    ) -> tuple[list[store.StoredRow], int]:
+    ) -> tuple[Sequence[store.StoredRow], int]:
         """A page of the newest revision, and how many rows stand in front of it."""
         info = store.dataset_info(self._db, dataset_id)
         found = store.read_page(self._db, dataset_id, info.revision, split=split, after=after, before=before, limit=limit)
@@ -164,7 +164,7 @@ class DataService:
         return store.row_of(self._db, row_id)
 
     @allows("dataset.read")
-    def row_as_tokens(self, actor: Actor, row_id: int, base_id: str) -> list[Piece]:
+    def row_as_tokens(self, actor: Actor, row_id: int, base_id: str) -> Sequence[Piece]:
         """A row as this base will see it: its tokens, and which of them are trained."""
         row = store.row_of(self._db, row_id)
         template = template_of(self._settings, base_id)

@@ -29,7 +29,8 @@ def _draw(prompt_hash: str, seed: int) -> int:
 
 
 def split_rule(prompt_hashes: Iterable[str], *, validation_share: float, test_share: float, seed: int) -> SplitRule:
-    """The rule that holds out exactly `round(share · prompts)` prompts, at least one where a share is above 0, and leaves one to train on.
+    """The rule that holds out exactly `round(share · prompts)` prompts, at least one where a share is above 0, and leaves
+    one to train on.
 
     Shares are of distinct prompts, not rows (0 ≤ share < 1). The same prompts, shares and seed give the same split. With
     fewer than three prompts nothing is held out: a side would be empty.

@@ -133,6 +133,7 @@ class ChatService:
         self._flights: dict[str, _Flight] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
+        self._beginning = threading.Lock()
 
     # 1 Chats
 
@@ -195,6 +196,21 @@ class ChatService:
             return [(row.id, row.title, row.created_at) for row in connection.execute(query)]
 
     # 2 Answers
+
+    @allows("chat.write")
+    def begin(
+        self, actor: Actor, base_id: str, models: list[str], question: str, decoding: Decoding, *, request_id: str
+    ) -> str:
+        """A new chat with its first question; the same `request_id` gives the chat that is there already. Returns its id."""
+        known = sa.select(turns.c.chat_id).where(turns.c.request_id == request_id)
+        with self._beginning:  # a double click arrives as two threads of this process
+            with self._db.read() as connection:
+                chat_id = connection.execute(known).scalar()
+            if chat_id is not None:
+                return str(chat_id)
+            made: str = self.create(actor, base_id, models)
+            self.ask(actor, made, question, decoding, request_id=request_id)
+            return made
 
     @allows("chat.write")
     def ask(self, actor: Actor, chat_id: str, question: str, decoding: Decoding, *, request_id: str | None = None) -> int:

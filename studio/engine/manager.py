@@ -118,7 +118,7 @@ class EngineManager:
             token_file = self._settings.folder("engines", engine_id) / "token"
             token_file.touch(mode=0o600)
             token_file.write_text(secrets.token_urlsafe(32), "utf-8")
-            spec = EngineSpec(schema=1, engine=engine_id, base=base_id)
+            spec = EngineSpec(engine=engine_id, base=base_id)
             job_id = insert_job(connection, spec=spec.as_dict(), name=base_id, author=actor.user_id)
             connection.execute(
                 engines.insert().values(

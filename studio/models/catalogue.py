@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -97,7 +98,7 @@ class ModelService:
             return [Base(**row) for row in found]
 
     @allows("model.read")
-    def ready(self, actor: Actor) -> list[Base]:
+    def ready(self, actor: Actor) -> Sequence[Base]:
         return [base for base in self.list(actor) if base.state == "ready"]
 
     @allows("model.read")

@@ -73,7 +73,8 @@ def _rows(context: JobContext, spec: TrainSpec) -> tuple[Any, Any, Template]:
         rows = (row for row in read_snapshot(snapshot) if row.split == split)
         good, refused = render_rows(rows, template, spec.max_seq_len)
         for reason, count in refused.items():
-            context.events.write("warned", key="train.warned.rows_refused", params={"split": split, "reason": reason, "n": count}, rows=[])
+            told = {"split": split, "reason": reason, "n": count}
+            context.events.write("warned", key="train.warned.rows_refused", params=told, rows=[])
         by_split[split] = TokenRows(good)
         tokens, targets = sum(len(row.ids) for row in good), sum(row.n_targets for row in good)
         log.info("%s: %d rows, %d tokens, %d of them targets", split, len(good), tokens, targets)

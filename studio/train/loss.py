@@ -45,6 +45,8 @@ def summed_nll_plain(model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.
 @torch.no_grad()
 def head_is_plain(model: Any, batch: dict[str, torch.Tensor]) -> bool:
     """Whether the short way gives the model's own logits, tried on the first row's first tokens rather than assumed."""
+    was_training = model.training
+    model.eval()  # dropout would make the two passes differ
     try:
         decoder, head = _parts(model)
         ids = batch["input_ids"][:1, :16]
@@ -52,4 +54,6 @@ def head_is_plain(model: Any, batch: dict[str, torch.Tensor]) -> bool:
         own = model(input_ids=ids, use_cache=False).logits.float()
     except (AttributeError, TypeError):
         return False  # an architecture that is not laid out as decoder and head
-    return short.shape == own.shape and torch.allclose(short, own, rtol=1e-2, atol=1e-2)
+    finally:
+        model.train(was_training)
+    return bool(short.shape == own.shape and torch.allclose(short, own, rtol=1e-2, atol=1e-2))

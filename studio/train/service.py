@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -113,7 +114,8 @@ class TrainService:
     def free_name(self, actor: Actor, wanted: str) -> str:
         """`wanted`, or `wanted 2`, `wanted 3` … when it is taken."""
         with self._db.read() as connection:
-            taken = set(connection.execute(sa.select(runs.c.name).where(runs.c.name.startswith(wanted, autoescape=True))).scalars())
+            same_start = sa.select(runs.c.name).where(runs.c.name.startswith(wanted, autoescape=True))
+            taken = set(connection.execute(same_start).scalars())
         number = 2
         name = wanted
         while name in taken:
@@ -177,7 +179,7 @@ class TrainService:
         return self._run(row, by_run[run_id])
 
     @staticmethod
-    def _jobs_of(connection: sa.Connection, run_ids: list[str]) -> dict[str, Job]:
+    def _jobs_of(connection: sa.Connection, run_ids: Sequence[str]) -> dict[str, Job]:
         found = connection.execute(select_jobs().where(jobs.c.run_id.in_(run_ids))).mappings()
         return {str(row["run_id"]): job_of_row(row) for row in found}
 
@@ -218,7 +220,7 @@ class TrainService:
             return int(connection.execute(sa.select(sa.func.max(points.c.seq)).where(points.c.run_id == run_id)).scalar() or 0)
 
     @allows("run.read")
-    def checkpoints(self, actor: Actor, run_id: str | None = None) -> list[Checkpoint]:
+    def checkpoints(self, actor: Actor, run_id: str | None = None) -> Sequence[Checkpoint]:
         """Of one run by step, or of all runs, newest run first."""
         query = (
             sa.select(checkpoints, runs.c.name.label("run_name"), runs.c.base_id)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from transformers import Trainer
+from transformers import Trainer, TrainerControl
 
 from studio.train.batches import LengthBatches, TokenRows, collate
 from studio.train.loss import head_is_plain, summed_nll, summed_nll_plain
@@ -18,6 +18,8 @@ __all__ = ["StudioTrainer"]
 
 class StudioTrainer(Trainer):
     """Counts the tokens of the current step in `step_tokens` and `step_targets`; the callback reads and resets them."""
+
+    control: TrainerControl
 
     def __init__(self, *args: Any, pad_id: int, **kwargs: Any) -> None:
         super().__init__(*args, data_collator=partial(collate, pad_id=pad_id), **kwargs)
@@ -35,7 +37,7 @@ class StudioTrainer(Trainer):
         with self.compute_loss_context_manager():
             fast = head_is_plain(self.model, batch)
         self._nll = summed_nll if fast else summed_nll_plain
-        return fast
+        return bool(fast)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

@@ -1,4 +1,4 @@
-"""`python -m tests.bench NAME [--small]`: a table for people, one JSON object on the last line, exit status 1 when a goal is missed."""
+"""`python -m tests.bench NAME [--small]`: a table, one JSON object on the last line, exit status 1 when a goal is missed."""
 
 from __future__ import annotations
 

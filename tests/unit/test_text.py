@@ -193,7 +193,7 @@ NOT_WORDS = {"allows", "check", "ForeignKey", "getLogger", "version", "import_mo
 NOT_KEYS = {"chat.completion", "chat.completion.chunk"}
 
 #: What follows the last dot of a file's name.
-SUFFIXES = set("json jinja safetensors css js log env db yaml txt jsonl lock svg gguf pkl py".split())
+SUFFIXES = re.compile("json|jinja|safetensors|css|js|log|env|db|yaml|txt|jsonl|lock|svg|gguf|pkl|py")
 
 
 def areas() -> set[str]:
@@ -204,7 +204,7 @@ def looks_like_a_key(value: str) -> bool:
     return bool(
         re.fullmatch(r"[a-z_]+(\.[A-Za-z0-9_]+)+", value)
         and value.split(".")[0] in areas()
-        and value.rsplit(".", 1)[1] not in SUFFIXES
+        and not SUFFIXES.fullmatch(value.rsplit(".", 1)[1])
         and value not in NOT_KEYS
     )
 

@@ -21,7 +21,7 @@ PAD = 7
 
 
 def row(n: int, *, row_id: int = 0) -> TokenRow:
-    """n tokens 1…n, the last two of them targets."""
+    """Tokens 1…n, the last two of them targets."""
     ids = list(range(1, n + 1))
     return TokenRow(row_id, ids, [IGNORED] * (n - 2) + ids[-2:])
 

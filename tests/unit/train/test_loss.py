@@ -116,7 +116,7 @@ def test_a_batch_without_targets_has_no_loss(batch: dict[str, torch.Tensor]) -> 
     batch["labels"] = torch.full_like(batch["labels"], IGNORED)
     for way in (summed_nll, summed_nll_plain):
         loss, n_targets = way(llama(), batch)
-        assert (float(loss), n_targets) == (0.0, 0)
+        assert (loss.item(), n_targets) == (0.0, 0)
 
 
 @pytest.mark.parametrize("tied", [True, False])
