@@ -148,9 +148,9 @@ def _moment(moment: datetime | None) -> str:
     return "" if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def render(name: str, lang: Lang, **values: Any) -> str:
-    """HTML from `assets/html/<name>.html`, everything escaped, with the catalogue and the formatters at hand."""
-    return _templates.get_template(f"{name}.html").render(
+def render(template: str, lang: Lang, /, **values: Any) -> str:
+    """HTML from `assets/html/<template>.html`, everything escaped, with the catalogue and the formatters at hand."""
+    return _templates.get_template(f"{template}.html").render(
         lang=lang,
         t=functools.partial(text, lang),
         error=functools.partial(error_text, lang),

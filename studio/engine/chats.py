@@ -17,7 +17,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -138,12 +138,12 @@ class ChatService:
     # 1 Chats
 
     @allows("chat.write")
-    def create(self, actor: Actor, base_id: str, models: list[str]) -> str:
+    def create(self, actor: Actor, base_id: str, models: Sequence[str]) -> str:
         """A chat whose columns are `models` (names as the engine knows them), all on one base."""
         if not models or not base_id:
             raise ConfigError("error.chat.no_model", field="model")
         chat_id = new_id("cht")
-        values = {"id": chat_id, "owner": actor.user_id, "base_id": base_id, "models": models, "title": ""}
+        values = {"id": chat_id, "owner": actor.user_id, "base_id": base_id, "models": list(models), "title": ""}
         with self._db.write() as connection:
             if connection.execute(sa.select(bases.c.id).where(bases.c.id == base_id)).first() is None:
                 raise NotFoundError("error.model.unknown_base", base=base_id)
@@ -199,7 +199,7 @@ class ChatService:
 
     @allows("chat.write")
     def begin(
-        self, actor: Actor, base_id: str, models: list[str], question: str, decoding: Decoding, *, request_id: str
+        self, actor: Actor, base_id: str, models: Sequence[str], question: str, decoding: Decoding, *, request_id: str
     ) -> str:
         """A new chat with its first question; the same `request_id` gives the chat that is there already. Returns its id."""
         known = sa.select(turns.c.chat_id).where(turns.c.request_id == request_id)

@@ -14,8 +14,9 @@ from studio.access import Actor, allows
 from studio.db import Database
 from studio.errors import ModelError, NotFoundError
 from studio.ids import now
-from studio.jobs.queue import insert_job
+from studio.jobs.queue import ENDED, insert_job
 from studio.jobs.spec import Spec
+from studio.jobs.tables import jobs
 from studio.models.tables import bases
 from studio.settings import Settings
 
@@ -125,9 +126,17 @@ class ModelService:
             ref = str(folder)
         elif not re.fullmatch(r"[\w.-]+/[\w.-]+", ref):
             raise ModelError("error.model.bad_ref", field="ref", ref=ref)
-        base_id = base_id_of(Path(ref).name if is_folder else ref)
+        base_id = self._own_id(base_id_of(Path(ref).name if is_folder else ref), ref, is_folder)
         self._enqueue(base_id, ref.rsplit("/", 1)[-1], "folder" if is_folder else "hub", ref, actor.user_id, request_id)
         return base_id
+
+    def _own_id(self, base_id: str, ref: str, is_folder: bool) -> str:
+        """The id, made its own by a hash where another reference reads alike: `a/b-c` and `a-b/c`, two folders named 模型."""
+        with self._db.read() as connection:
+            known = connection.execute(sa.select(bases.c.ref).where(bases.c.id == base_id)).scalar()
+        if known is None or known == ref or (not is_folder and known.lower() == ref.lower()):
+            return base_id
+        return f"{base_id}-{hashlib.sha256(ref.encode()).hexdigest()[:8]}"
 
     @allows("model.fetch")
     def ensure_starter(self, actor: Actor) -> None:
@@ -137,7 +146,7 @@ class ModelService:
     def _enqueue(self, base_id: str, name: str, source: Source, ref: str, author: str, request_id: str | None) -> None:
         with self._db.write() as connection:
             state = connection.execute(sa.select(bases.c.state).where(bases.c.id == base_id)).scalar()
-            if state in ("ready", "fetching"):
+            if state == "ready" or (state == "fetching" and _is_on_its_way(connection, base_id)):
                 return
             if state is None:
                 values = {"id": base_id, "name": name, "source": source, "ref": ref, "revision": "", "state": "fetching"}
@@ -148,3 +157,9 @@ class ModelService:
                 connection.execute(bases.update().where(bases.c.id == base_id).values(**values))
             spec = FetchSpec(base=base_id, source=source, ref=ref)
             insert_job(connection, spec=spec.as_dict(), name=name, author=author, request_id=request_id)
+
+
+def _is_on_its_way(connection: sa.Connection, base_id: str) -> bool:
+    """Whether some job still brings it: one that was stopped while it waited, or killed, leaves the base as "fetching"."""
+    specs = connection.execute(sa.select(jobs.c.spec).where(jobs.c.kind == "fetch", jobs.c.state.not_in(ENDED))).scalars()
+    return any(spec["base"] == base_id for spec in specs)

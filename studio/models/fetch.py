@@ -112,6 +112,8 @@ def _look_into(folder: Path) -> dict[str, Any]:
         config = json.loads((folder / "config.json").read_text("utf-8"))
     except ValueError as error:
         raise ModelError("error.model.broken_config", folder=folder.name) from error
+    if not isinstance(config, dict):
+        raise ModelError("error.model.broken_config", folder=folder.name)
     architecture = str((config.get("architectures") or [config.get("model_type", "?")])[0])
     if not _is_known(config):
         raise ModelError("error.model.unknown_architecture", field="ref", architecture=architecture)

@@ -61,15 +61,16 @@ class HuggingFace:
 
     def listing(self, ref: str) -> Listing:
         from huggingface_hub import HfApi
-        from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+        # HTTPError is that of the library's own client (httpx2 since 2.0), which is not the httpx of this file.
+        from huggingface_hub.errors import GatedRepoError, HFValidationError, HTTPError, RepositoryNotFoundError
 
         try:
             info = HfApi(endpoint=self._endpoint).model_info(ref, files_metadata=True, timeout=30)
         except GatedRepoError as error:
             raise ModelError("error.model.gated", field="ref", ref=ref) from error
-        except RepositoryNotFoundError as error:
+        except (RepositoryNotFoundError, HFValidationError) as error:
             raise ModelError("error.model.not_on_hub", field="ref", ref=ref, hub=self._endpoint) from error
-        except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+        except (HTTPError, OSError, ValueError) as error:
             raise ModelError("error.model.hub_unreachable", field="ref", hub=self._endpoint) from error
         sizes = {item.rfilename: int(item.size or 0) for item in info.siblings or ()}
         card = info.card_data or {}
@@ -80,7 +81,7 @@ class HuggingFace:
         from huggingface_hub.utils import build_hf_headers
 
         url = hf_hub_url(ref, name, revision=commit, endpoint=self._endpoint)
-        _stream(url, target, on_bytes, hub=self._endpoint, headers=build_hf_headers())
+        _stream(url, target, on_bytes, hub=self._endpoint, ref=ref, headers=build_hf_headers())
 
 
 class ModelScope:
@@ -107,14 +108,16 @@ class ModelScope:
 
     def download(self, ref: str, commit: str, name: str, target: Path, on_bytes: Callable[[int], None]) -> None:
         url = f"{self._endpoint}/models/{ref}/resolve/master/{name}"
-        _stream(url, target, on_bytes, hub=self._endpoint, headers={})
+        _stream(url, target, on_bytes, hub=self._endpoint, ref=ref, headers={})
 
 
-def _stream(url: str, target: Path, on_bytes: Callable[[int], None], *, hub: str, headers: dict[str, str]) -> None:
+def _stream(url: str, target: Path, on_bytes: Callable[[int], None], *, hub: str, ref: str, headers: dict[str, str]) -> None:
     """Download by way of a temporary file; what is there under the right name is whole."""
     temporary = target.with_name(target.name + ".part")
     try:
         with httpx.stream("GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=True) as answer:
+            if answer.status_code in (401, 403):  # a gated model is listed for everybody, its files are not
+                raise ModelError("error.model.gated", field="ref", ref=ref)
             answer.raise_for_status()
             with temporary.open("wb") as file:
                 for chunk in answer.iter_bytes(1 << 20):

@@ -128,12 +128,15 @@ class TrainService:
 
         Raises the first error of the preflight, so nothing starts that is known to fail.
         """
-        if request_id is not None and (known := self._run_of_request(request_id)) is not None:
-            return known
+        with self._db.read() as connection:
+            if known := self._run_of_request(connection, request_id):
+                return known
         problems = self.preflight(actor, spec).errors
         if problems:
             raise StudioError.from_dict(problems[0])
         with self._db.write() as connection:
+            if known := self._run_of_request(connection, request_id):  # the second click of two at the same moment
+                return known
             if connection.execute(sa.select(runs.c.id).where(runs.c.name == spec.name)).first():
                 raise ConfigError("error.train.name_taken", field="name", name=spec.name)
             run_id = new_id("run")
@@ -154,9 +157,11 @@ class TrainService:
             )
         return run_id
 
-    def _run_of_request(self, request_id: str) -> str | None:
-        with self._db.read() as connection:
-            return connection.execute(sa.select(jobs.c.run_id).where(jobs.c.request_id == request_id)).scalar()
+    @staticmethod
+    def _run_of_request(connection: sa.Connection, request_id: str | None) -> str | None:
+        if request_id is None:
+            return None
+        return connection.execute(sa.select(jobs.c.run_id).where(jobs.c.request_id == request_id)).scalar()
 
     # 2 Meanwhile and after
 

@@ -22,6 +22,7 @@ from studio.jobs.tables import checkpoints, jobs, points, runs
 from studio.models.catalogue import Base
 from studio.models.tables import bases
 from studio.services import Services
+from studio.train.preflight import Preflight
 from studio.train.service import answers_as, thinned
 from studio.train.spec import PRESETS, Preset, TrainSpec
 
@@ -228,16 +229,15 @@ def test_a_double_click_is_one_run(services: Services, actor: Actor, values: dic
 
 def test_two_clicks_at_the_same_moment_are_one_run(services: Services, actor: Actor, values: dict[str, Any]) -> None:
     spec = services.train.complete(actor, values)
-    both_looked, made = threading.Barrier(2), []
-    look = services.train._run_of_request
+    both_are_here, made = threading.Barrier(2), []
+    preflight = services.train.preflight
 
-    def look_and_wait(request_id: str) -> str | None:
-        known = look(request_id)
-        if not made:
-            both_looked.wait(20)  # neither has seen the other's run
-        return known
+    def preflight_together(actor: Actor, spec: TrainSpec) -> Preflight:
+        found = preflight(actor, spec)
+        both_are_here.wait(20)  # neither has seen a run of the other's by now
+        return found
 
-    services.train._run_of_request = look_and_wait  # type: ignore[method-assign]
+    services.train.preflight = preflight_together  # type: ignore[method-assign]
 
     def click() -> None:
         try:
@@ -294,9 +294,10 @@ def test_an_unknown_run_is_not_found(services: Services, actor: Actor) -> None:
 # --- curves and checkpoints -------------------------------------------------------------------------------------------
 
 
-def put_points(services: Services, run_id: str, found: list[tuple[int, int, float | None, bool]], name: str = "train/loss") -> None:
+def put_points(services: Services, run_id: str, found: list[tuple[int, int, float | None, bool]]) -> None:
+    """Training losses as (attempt, step, value, superseded)."""
     rows = [
-        {"run_id": run_id, "attempt": attempt, "step": step, "name": name, "value": value, "seq": seq, "superseded": gone}
+        {"run_id": run_id, "attempt": attempt, "step": step, "name": "train/loss", "value": value, "seq": seq, "superseded": gone}
         for seq, (attempt, step, value, gone) in enumerate(found, start=1)
     ]
     with services.db.write() as connection:
@@ -349,12 +350,8 @@ def test_buckets_stay_where_they_are_as_a_run_grows(n_before: int, n_more: int, 
     """Full buckets of a shorter run are there unchanged, or two of them have become one: none is ever cut anew."""
     before = thinned([(step, float(step)) for step in range(n_before)], most)
     after = thinned([(step, float(step)) for step in range(n_before + n_more)], most)
-    width = {len(item): int(item[1][0] - item[0][0]) if len(item) > 1 else 1 for item in (before, after)}
-    wide = int(after[1][0] - after[0][0]) if len(after) > 1 else n_before + n_more
-    narrow = int(before[1][0] - before[0][0]) if len(before) > 1 else n_before
-    assert width
     assert {step for step, _ in after} & set(range(n_before)) <= {step for step, _ in before}
-    if wide == narrow:
+    if len(before) > 1 and after[1][0] == before[1][0]:
         assert before[:-1] == after[: len(before) - 1]  # the last bucket may still have been filling
 
 
