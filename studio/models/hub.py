@@ -61,6 +61,7 @@ class HuggingFace:
 
     def listing(self, ref: str) -> Listing:
         from huggingface_hub import HfApi
+
         # HTTPError is that of the library's own client (httpx2 since 2.0), which is not the httpx of this file.
         from huggingface_hub.errors import GatedRepoError, HFValidationError, HTTPError, RepositoryNotFoundError
 

@@ -94,12 +94,11 @@ def test_a_value_that_is_not_allowed_is_refused_and_not_written(home: Path, name
     assert not (home / "studio.env").exists()
 
 
-@pytest.mark.parametrize("value", ["https://a.example\nSTUDIO_HOST=0.0.0.0", "https://a.example #b", "https://a\r", "http://"])
+@pytest.mark.parametrize("value", ["https://a.example\nSTUDIO_HOST=0.0.0.0", "https://a.example #b", "https://a\rx", "http://"])
 def test_a_hub_is_one_address_and_smuggles_no_second_setting_in(home: Path, value: str) -> None:
     """Only hub, device and lang may be saved; a line break in one of them would set any other, the host among them."""
-    value_with_tail = f"{value}x" if value.endswith("\r") else value
     with pytest.raises(ConfigError) as caught:
-        save_setting(load_settings(), "hub", value_with_tail)
+        save_setting(load_settings(), "hub", value)
     assert caught.value.key == "error.settings.invalid"
     assert load_settings().host == "127.0.0.1"
 

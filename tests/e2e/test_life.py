@@ -1,0 +1,86 @@
+"""Runs and answers go on, or end, as people expect: stop, restart, two people, a double click."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from playwright.sync_api import Page, expect
+
+from studio.engine.tables import answers
+from tests.e2e.conftest import Visit
+from tests.e2e.studio import StudioServer
+
+
+def _start_short_run(page: Page, studio: StudioServer) -> None:
+    page.goto(f"{studio.address}?tab=train")
+    expect(page.locator("#plan .tiles")).to_be_visible()
+    page.locator("#train-advanced button").first.click()
+    steps = page.locator("#field-max-steps input")
+    steps.fill("10")
+    steps.press("Tab")
+    expect(page.locator("#plan")).to_contain_text("10")
+    page.locator("#train-start").dblclick()
+    expect(page.locator("#run-state")).to_be_visible()
+
+
+def test_a_double_click_is_one_run_and_stop_keeps_a_checkpoint(trained: StudioServer, visit: Visit) -> None:
+    page = visit().page
+    _start_short_run(page, trained)
+    services = trained.services()
+    assert len(services.train.list(trained.actor)) == 2
+    expect(page.locator("#run-state .lead")).to_contain_text("step 1 of 10", timeout=120_000)
+    page.locator("#run-stop").click()
+    expect(page.locator("#run-state")).to_have_attribute("data-state", "stopped", timeout=120_000)
+    expect(page.locator("#run-foot table tbody tr")).not_to_have_count(0)
+    run = services.train.list(trained.actor)[0]
+    saved = services.train.checkpoints(trained.actor, run.id)
+    assert (trained.home / saved[-1].path / "adapter_model.safetensors").is_file()
+    services.close()
+
+
+def test_an_answer_cut_off_by_a_restart_is_offered_to_go_on(trained: StudioServer, visit: Visit) -> None:
+    page = visit().page
+    page.goto(f"{trained.address}?tab=chat")
+    expect(page.locator("#chat-examples button").first).to_be_visible()
+    page.locator("#chat-question textarea").fill("Tell me everything about cataracts, at length.")
+    page.locator("#chat-send").click()
+    expect(page.locator("#chat-foot-base .chat-foot")).to_contain_text("tokens", timeout=120_000)
+    trained.kill_web()
+    trained.start()
+    page.reload()
+    feet = [page.locator(f"#chat-foot-{side} .chat-foot") for side in ("base", "tuned")]
+    states = [foot.get_attribute("data-state") for foot in feet]
+    assert "interrupted" in states
+    page.locator("#chat-go-on").click()
+    for foot in feet:
+        expect(foot).to_have_attribute("data-state", "done", timeout=120_000)
+    services = trained.services()
+    with services.db.read() as connection:
+        assert set(connection.execute(sa.select(answers.c.state)).scalars()) == {"done"}
+    services.close()
+
+
+def test_stop_ends_both_answers_and_keeps_what_was_said(trained: StudioServer, visit: Visit) -> None:
+    page = visit().page
+    page.goto(f"{trained.address}?tab=chat")
+    expect(page.locator("#chat-examples button").first).to_be_visible()
+    page.locator("#chat-question textarea").fill("Write a long story about a lighthouse keeper.")
+    page.locator("#chat-send").click()
+    expect(page.locator("#chat-foot-base .chat-foot")).to_contain_text("tokens", timeout=120_000)
+    page.locator("#chat-stop").click()
+    expect(page.locator("#chat-foot-base .chat-foot")).to_have_attribute("data-state", "stopped")
+    assert len(page.locator("#chat-base").inner_text()) > len("Write a long story about a lighthouse keeper.")
+
+
+def test_two_people_see_the_same_runs_and_only_their_own_chats(trained: StudioServer, visit: Visit) -> None:
+    first, second = visit().page, visit(lang="zh").page
+    for page in (first, second):
+        page.goto(f"{trained.address}?tab=chat")
+        expect(page.locator("#chat-examples button").first).to_be_visible()
+    first.locator("#chat-question textarea").fill("Is blue light harmful?")
+    first.locator("#chat-send").click()
+    expect(first.locator("#chat-foot-tuned .chat-foot")).to_have_attribute("data-state", "done", timeout=120_000)
+    expect(first.locator("#chat-list")).to_contain_text("Is blue light harmful?")
+    second.reload()
+    expect(second.locator("#chat-list")).not_to_contain_text("Is blue light harmful?")
+    second.goto(f"{trained.address}?tab=runs")
+    expect(second.locator("#run-state")).to_have_attribute("data-state", "finished")
