@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from studio.data.render import Template, render
+from studio.data.render import Rendered, Template, render
 from studio.errors import StudioError
 
-__all__ = ["refusal"]
+__all__ = ["rendered_or_refused"]
 
 
-def refusal(kind: str, content: dict[str, Any], template: Template, max_seq_len: int) -> tuple[str, int, int]:
-    """A message key ("" when the row can be trained on), the row's tokens, and how many of them are targets."""
+def rendered_or_refused(
+    kind: str, content: dict[str, Any], template: Template, max_seq_len: int
+) -> tuple[Rendered, None] | tuple[None, str]:
+    """The row as tokens, or the message key of the reason why it is not trained on."""
     try:
         rendered = render(kind, content, template, max_seq_len=max_seq_len)
     except StudioError as error:
-        return error.key, 0, 0
+        return None, error.key
     if rendered.is_cut:
-        return "data.refused.too_long", len(rendered.ids), 0
+        return None, "data.refused.too_long"
     if rendered.n_targets == 0:
-        return "data.refused.no_targets", len(rendered.ids), 0
-    return "", len(rendered.ids), rendered.n_targets
+        return None, "data.refused.no_targets"
+    return rendered, None

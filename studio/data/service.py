@@ -15,8 +15,8 @@ from studio.access import Actor, allows
 from studio.data import store
 from studio.data.importer import Inspection, inspect_file
 from studio.data.jobs import ImportSpec, import_rows
-from studio.data.refusal import refusal
-from studio.data.render import Piece, pieces, render
+from studio.data.refusal import rendered_or_refused
+from studio.data.render import Piece, Template, pieces, render
 from studio.data.tables import datasets
 from studio.data.templates import template_of
 from studio.db import Database
@@ -31,6 +31,7 @@ _SMALL_BYTES = 5_000_000
 
 #: Rows that a training view renders; more would make the page wait.
 _VIEW_ROWS = 2_000
+_KEPT_VIEWS = 16
 
 SAMPLE_FILE = ROOT / "assets" / "sample" / "eye-care.jsonl"
 
@@ -61,6 +62,7 @@ class DataService:
     def __init__(self, db: Database, settings: Settings) -> None:
         self._db = db
         self._settings = settings
+        self._views: dict[tuple[object, ...], TrainingView] = {}
 
     # 1 In
 
@@ -174,24 +176,36 @@ class DataService:
     def training_view(
         self, actor: Actor, dataset_id: str, base_id: str, *, max_seq_len: int, limit: int = _VIEW_ROWS
     ) -> TrainingView:
-        """Render up to `limit` rows as training would, and count what trains and what is refused, and why."""
+        """Render up to `limit` rows as training would, and count what trains and what is refused, and why.
+
+        Kept per revision, base and limits: pages ask for it at every change of a form.
+        """
         info = store.dataset_info(self._db, dataset_id)
         template = template_of(self._settings, base_id)
+        key = (dataset_id, info.revision, info.content_hash, id(template), max_seq_len, limit)
+        if key not in self._views:
+            if len(self._views) >= _KEPT_VIEWS:
+                self._views.pop(next(iter(self._views)))
+            self._views[key] = self._view(info, template, max_seq_len, limit)
+        return self._views[key]
+
+    def _view(self, info: store.DatasetInfo, template: Template, max_seq_len: int, limit: int) -> TrainingView:
         counts: Counter[str] = Counter()
         refused: Counter[str] = Counter()
         refused_rows: list[tuple[int, str]] = []
         tokens = targets = longest = seen = 0
-        for row in store.iter_rows(self._db, dataset_id, info.revision):
+        for row in store.iter_rows(self._db, info.id, info.revision):
             if seen >= limit:
                 break
             seen += 1
-            reason, n_tokens, n_targets = refusal(row.kind, row.content, template, max_seq_len)
-            if reason:
+            rendered, reason = rendered_or_refused(row.kind, row.content, template, max_seq_len)
+            if rendered is None:
+                assert reason is not None
                 refused[reason] += 1
                 refused_rows.append((row.id, reason))
                 continue
             counts[row.split or "none"] += 1
-            longest = max(longest, n_tokens)
+            longest = max(longest, len(rendered.ids))
             if row.split == "train":
-                tokens, targets = tokens + n_tokens, targets + n_targets
+                tokens, targets = tokens + len(rendered.ids), targets + rendered.n_targets
         return TrainingView(dict(counts), dict(refused), tokens, targets, longest, seen, info.n_rows, refused_rows[:50])

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from studio.data.refusal import refusal
-from studio.data.render import Template, render
+from studio.data.refusal import rendered_or_refused
+from studio.data.render import Template
 from studio.data.snapshot import SnapshotRow
 
 __all__ = ["IGNORED", "LengthBatches", "TokenRow", "TokenRows", "collate", "render_rows"]
@@ -50,11 +50,10 @@ def render_rows(rows: Iterable[SnapshotRow], template: Template, max_seq_len: in
     good: list[TokenRow] = []
     refused: Counter[str] = Counter()
     for row in rows:
-        reason, _, _ = refusal(row.kind, row.content, template, max_seq_len)
-        if reason:
-            refused[reason] += 1
+        rendered, reason = rendered_or_refused(row.kind, row.content, template, max_seq_len)
+        if rendered is None:
+            refused[str(reason)] += 1
             continue
-        rendered = render(row.kind, row.content, template, max_seq_len=max_seq_len)
         labels = [token if counts else IGNORED for token, counts in zip(rendered.ids, rendered.loss_mask, strict=True)]
         good.append(TokenRow(row.id, rendered.ids, labels))
     return good, refused

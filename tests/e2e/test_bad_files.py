@@ -12,7 +12,7 @@ from tests.e2e.studio import StudioServer
 
 BAD = {
     "empty.jsonl": (b"", "is empty"),
-    "headless.csv": ("Is it safe to swim in lenses?,No. Take them out first.\nMay I drive at night?,Yes.\n".encode(), "header"),
+    "headless.csv": (b"Is it safe to swim in lenses?,No. Take them out first.\nMay I drive at night?,Yes.\n", "header"),
     "columns.csv": (b"colour,size\nred,3\nblue,4\n", "colour"),
     "picture.jsonl": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "PNG"),
 }

@@ -62,7 +62,7 @@ def test_every_tab_has_its_name_in_both_languages() -> None:
     "modules", ["components.serve, components.web", "studio.processes.worker", "studio.cli"], ids=["web", "worker", "cli"]
 )
 def test_no_torch_in_a_process_that_only_reads_and_watches(modules: str, tmp_path: Path) -> None:
-    """torch alone costs seconds and hundreds of megabytes; only jobs of the class device and engines pay for it."""
+    """Torch alone costs seconds and hundreds of megabytes; only jobs of the class device and engines pay for it."""
     program = (
         f"import sys, {modules}\n"
         "from studio.settings import Settings\n"
