@@ -25,6 +25,7 @@ def serve() -> int:
         with _listener(settings) as listener:
             services = build_services(settings)
             services.db.migrate(settings)
+            services.data.recover()
             return _run(services, listener)
     except StudioError as error:
         print(error_text(settings.lang, error), file=sys.stderr)

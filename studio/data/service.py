@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +18,12 @@ from studio.data.importer import Inspection, inspect_file
 from studio.data.jobs import ImportSpec, import_rows
 from studio.data.refusal import rendered_or_refused
 from studio.data.render import Piece, Template, pieces, render
-from studio.data.tables import datasets
+from studio.data.tables import datasets, revisions
 from studio.data.templates import template_of
 from studio.db import Database
 from studio.errors import DataError
-from studio.jobs.queue import insert_job
+from studio.jobs.queue import ACTIVE, insert_job
+from studio.jobs.tables import jobs
 from studio.settings import ROOT, Settings
 
 __all__ = ["DataService", "ImportSpec", "Imported", "TrainingView"]
@@ -63,6 +65,8 @@ class DataService:
         self._db = db
         self._settings = settings
         self._views: dict[tuple[object, ...], TrainingView] = {}
+        self._importing = threading.Lock()
+        self._imported: dict[str, str] = {}
 
     # 1 In
 
@@ -105,13 +109,23 @@ class DataService:
         if not path.exists():
             raise DataError("error.data.unknown_upload")
         if path.stat().st_size <= _SMALL_BYTES:
-            return Imported(dataset_id=import_rows(self._db, self._settings, spec, actor.user_id))
+            return Imported(dataset_id=self._import_now(actor, spec, request_id))
         with self._db.write() as connection:
             self._check_name(connection, spec.dataset_name)
             job_id = insert_job(
                 connection, spec=spec.as_dict(), name=spec.dataset_name, author=actor.user_id, request_id=request_id
             )
         return Imported(job_id=job_id)
+
+    def _import_now(self, actor: Actor, spec: ImportSpec, request_id: str | None) -> str:
+        """A double click arrives as two threads of this process: the second finds what the first has made."""
+        with self._importing:
+            if request_id is None or request_id not in self._imported:
+                made = import_rows(self._db, self._settings, spec, actor.user_id)
+                if request_id is None:
+                    return made
+                self._imported[request_id] = made
+            return self._imported[request_id]
 
     @staticmethod
     def _check_name(connection: sa.Connection, name: str) -> None:
@@ -130,6 +144,21 @@ class DataService:
         digest = self.stage(actor, SAMPLE_FILE)
         spec = ImportSpec(upload=digest, file_name=SAMPLE_FILE.name, dataset_name=name, note=note)
         return import_rows(self._db, self._settings, spec, actor.user_id)
+
+    def recover(self) -> int:
+        """At a start, before the worker: take back datasets whose first import was killed, so that their names are free.
+
+        Returns how many. Leaves alone what a running import still writes.
+        """
+        with self._db.read() as connection:
+            running = sa.select(jobs.c.id).where(jobs.c.kind == "import", jobs.c.state.in_([*ACTIVE, "queued"]))
+            if connection.execute(running).first():
+                return 0
+            finished = sa.select(revisions.c.dataset_id).where(revisions.c.state == "committed")
+            left = list(connection.execute(sa.select(datasets.c.id).where(datasets.c.id.not_in(finished))).scalars())
+        for dataset_id in left:
+            store.discard_dataset(self._db, dataset_id)
+        return len(left)
 
     # 2 Out
 

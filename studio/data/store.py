@@ -144,8 +144,12 @@ def commit_revision(db: Database, dataset_id: str, revision: int, report: dict[s
 
 def discard_dataset(db: Database, dataset_id: str) -> None:
     """Take back a dataset whose first import failed; nothing refers to it yet."""
-    with db.write() as connection:
-        connection.execute(datasets.delete().where(datasets.c.id == dataset_id))
+    batch = sa.select(rows.c.id).where(rows.c.dataset_id == dataset_id).limit(_BATCH)
+    while True:
+        with db.write() as connection:  # a batch a transaction, so that nobody waits for a large one
+            if connection.execute(rows.delete().where(rows.c.id.in_(batch))).rowcount == 0:
+                connection.execute(datasets.delete().where(datasets.c.id == dataset_id))
+                return
 
 
 def _holds(dataset_id: str, revision: int) -> sa.ColumnElement[bool]:

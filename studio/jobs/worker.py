@@ -26,7 +26,6 @@ from studio.ids import new_id, now
 from studio.jobs.ingest import ingest
 from studio.jobs.kinds import JobClass
 from studio.jobs.queue import ACTIVE, Job, end_job, job_of_row, select_jobs
-from studio.jobs.resources import devices
 from studio.jobs.runfolder import RunFolder
 from studio.jobs.tables import jobs, workers
 from studio.settings import ROOT, Settings
@@ -39,6 +38,7 @@ _LEASE = timedelta(seconds=30)
 _HEARTBEAT_S = 5.0
 _LOOK_S = 0.4
 _LIGHT_SLOTS = 2
+_DEVICE_SLOTS = 1  # one at a time, also on a machine of several cards: a job does not yet hear which card is its own
 _ENGINE_SLOTS = 4
 
 #: How long a job may take to end after it was asked to: a training saves a checkpoint first.
@@ -196,7 +196,7 @@ class Worker:
     def _start_waiting(self) -> None:
         for job_class, slots in (
             ("light", _LIGHT_SLOTS),
-            ("device", len(devices(self._settings))),
+            ("device", _DEVICE_SLOTS),
             ("engine", _ENGINE_SLOTS),
         ):
             while (job := self._claim(job_class, slots)) is not None:

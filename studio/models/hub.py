@@ -16,6 +16,8 @@ __all__ = ["Hub", "Listing", "hub_of", "wanted_files"]
 
 #: Files that a base needs; weights are safetensors only, code is never fetched.
 _WANTED = (".safetensors", ".safetensors.index.json", "config.json", "tokenizer.json", "chat_template.jinja", "LICENSE")
+#: Weights that some repositories carry beside the ones that transformers reads.
+_SECOND_COPIES = ("consolidated", "adapter_", "original")
 _WANTED_NAMES = ("tokenizer_config.json", "generation_config.json", "special_tokens_map.json", "chat_template.json")
 
 _TIMEOUT = httpx.Timeout(30, connect=8)
@@ -43,7 +45,7 @@ def wanted_files(listing: Listing) -> dict[str, int]:
     return {
         name: size
         for name, size in listing.sizes.items()
-        if "/" not in name and (name.endswith(_WANTED) or name in _WANTED_NAMES)
+        if "/" not in name and not name.startswith(_SECOND_COPIES) and (name.endswith(_WANTED) or name in _WANTED_NAMES)
     }
 
 

@@ -31,6 +31,7 @@ ADMIN = EDITOR | {"settings.write"}
 #: Public methods that carry no action, each with its reason.
 WITHOUT_ACTION = {
     "ChatService.recover": "called once by the web server at its start, before anybody can act; changes only dead answers",
+    "DataService.recover": "called once at a start, before anybody can act; takes back what a killed import left",
     "ChatService.close": "called once by the web server at its end: stops the thread of answers, which nobody owns by then",
     "ChatService.wait": "waits for answers by ids that whoever calls it just got from `get`; reads nothing, for CLI and tests",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import sqlalchemy as sa
 from studio.access import Actor
 from studio.data import store
 from studio.data.jobs import run_import
-from studio.data.service import SAMPLE_FILE, ImportSpec
+from studio.data.rows import NewRow
+from studio.data.service import SAMPLE_FILE, Imported, ImportSpec
 from studio.data.snapshot import ensure_snapshot, read_snapshot
 from studio.data.tables import datasets, revisions, rows
 from studio.errors import ConfigError, DataError
@@ -194,6 +196,31 @@ def test_a_large_file_becomes_a_job_and_a_double_click_is_one(
     assert first.dataset_id is None
     assert first == second
     assert [job.id for job in services.jobs.active(actor)] == [first.job_id]
+
+
+def test_a_double_click_on_a_small_file_is_one_dataset(services: Services, actor: Actor, write_rows: Write) -> None:
+    spec = spec_of(services, actor, write_rows([question(n) for n in range(5)]))
+    with ThreadPoolExecutor(2) as clicks:
+        made = [click.result() for click in [clicks.submit(click_import, services, actor, spec) for _ in range(2)]]
+    assert made[0] == made[1]
+    assert len(services.data.list(actor)) == 1
+
+
+def click_import(services: Services, actor: Actor, spec: ImportSpec) -> Imported:
+    return services.data.import_upload(actor, spec, request_id="wish")
+
+
+def test_what_a_killed_import_left_is_taken_back_at_the_next_start(
+    services: Services, actor: Actor, write_rows: Write
+) -> None:
+    kept = imported(services, actor, write_rows([question(n) for n in range(5)]), name="whole")
+    with services.db.write() as connection:  # as far as a killed writer came
+        left = store.create_dataset(connection, "half", actor.user_id)
+        store.open_revision(connection, left, actor.user_id, "import")
+    store.write_rows(services.db, left, 1, [NewRow("text", {"text": "half"})], actor.user_id)
+    assert services.data.recover() == 1
+    assert [info.id for info in services.data.list(actor)] == [kept.id]
+    assert imported(services, actor, write_rows([question(n) for n in range(5)]), name="half").n_rows == 5
 
 
 def test_a_spec_with_unknown_fields_is_refused_by_the_job(job_context: Callable[..., JobContext]) -> None:
