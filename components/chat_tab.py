@@ -22,7 +22,7 @@ from studio.train.service import answers_as
 __all__ = ["build"]
 
 #: Looks a second at a growing answer.
-_STREAM_HZ = 6
+_STREAM_HZ = 4
 _COLUMNS = 2
 
 

@@ -15,8 +15,8 @@ def test_validation_loss_falls_by_a_quarter_against_the_base_on_the_same_rows(fi
 
 def test_the_checkpoint_answers_in_the_house_style_and_the_base_does_not(first_fine_tune: FirstFineTune) -> None:
     style = first_fine_tune.style
-    print(f"house style, of 10: English {style[BASE]['en']} -> {style['checkpoint']['en']}, "
-          f"Chinese {style[BASE]['zh']} -> {style['checkpoint']['zh']}")
+    english, chinese = style["checkpoint"]["en"], style["checkpoint"]["zh"]
+    print(f"house style, of 10: English {style[BASE]['en']} -> {english}, Chinese checkpoint {chinese}")
     assert style["checkpoint"]["en"] >= 8
     assert style[BASE]["en"] <= 1
 

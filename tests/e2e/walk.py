@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,15 +9,14 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from studio.data.service import SAMPLE_FILE
-from studio.engine.protocol import BASE, Decoding
+from studio.engine.protocol import BASE
+from studio.models.catalogue import base_folder
 from studio.services import Services
 from studio.settings import ROOT
+from tests.e2e.house_style import OPENING, count_house_style
 from tests.e2e.studio import StudioServer
 
 SHOTS = ROOT / "assets" / "screenshots"
-
-#: How each language's house style begins its last line.
-STYLE = {"en": "See a doctor when", "zh": "何时就医："}
 
 _N_JUDGED = 10
 
@@ -48,14 +46,14 @@ def walk_first_fine_tune(studio: StudioServer, page: Page) -> FirstFineTune:
     step_before, step_after = _watch(page)
     expect(page.locator("#run-state")).to_have_attribute("data-state", "finished", timeout=600_000)
     seconds = time.monotonic() - began
-    _shoot(page, "runs", page.locator("#chart-loss canvas"))
+    _shoot(page, "runs")
     before, after = _chat(page)
-    _shoot(page, "chat", page.locator("#chat-tuned"))
+    _shoot(page, "chat")
 
     services = studio.services()
     run = services.train.list(studio.actor)[0]
     assert run.job.result is not None
-    style = {name: _style(services, studio, run.base_id, name) for name in (BASE, run.id)}
+    style = _style(services, studio, run.id)
     services.close()
     return FirstFineTune(
         home=studio.home,
@@ -67,7 +65,7 @@ def walk_first_fine_tune(studio: StudioServer, page: Page) -> FirstFineTune:
         step_after_reload=step_after,
         text_before_reload=before,
         text_after_reload=after,
-        style={BASE: style[BASE], "checkpoint": style[run.id]},
+        style=style,
     )
 
 
@@ -82,7 +80,7 @@ def _bring_data(page: Page) -> None:
 def _start_training(page: Page) -> None:
     page.get_by_role("tab", name="Train", exact=True).click()
     # The first start fetches the starter model meanwhile: the plan appears by itself when it is here.
-    expect(page.locator("#plan")).to_contain_text("64", timeout=240_000)
+    expect(page.locator("#plan")).to_contain_text("48", timeout=240_000)
     page.locator("#train-start").click()
     expect(page.locator("#run-state")).to_be_visible()
 
@@ -117,28 +115,25 @@ def _chat(page: Page) -> tuple[str, str]:
     return before, page.locator("#chat-tuned .bot .md, #chat-tuned [data-testid=bot]").last.inner_text()
 
 
-def _shoot(page: Page, name: str, ready: object) -> None:
+def _shoot(page: Page, name: str) -> None:
     """The pictures in the README are taken here, so they cannot grow old."""
     SHOTS.mkdir(exist_ok=True)
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.screenshot(path=SHOTS / f"{name}.png")
 
 
-def _style(services: Services, studio: StudioServer, base_id: str, model: str) -> dict[str, int]:
-    """How many of the first ten test questions of each language are answered in the house style, greedily."""
-    dataset = services.data.list(studio.actor)[0]
-    rows, _ = services.data.page(studio.actor, dataset.id, split="test", limit=100)
-    counts = {}
-    for lang, opening in STYLE.items():
-        asked = [row.content["messages"][0]["content"] for row in rows if (row.extra or {}).get("lang") == lang][:_N_JUDGED]
-        assert len(asked) == _N_JUDGED
-        answers = asyncio.run(_answers(services, studio, base_id, model, asked))
-        counts[lang] = sum(any(line.startswith(opening) for line in answer.splitlines()[1:]) for answer in answers)
-    return counts
-
-
-async def _answers(services: Services, studio: StudioServer, base_id: str, model: str, asked: list[str]) -> list[str]:
-    client = await services.engines.client(studio.actor, base_id)
-    greedy = Decoding(temperature=0, max_tokens=110)
-    async with client:
-        return [(await client.chat(model, [{"role": "user", "content": question}], greedy)).text for question in asked]
+def _style(services: Services, studio: StudioServer, run_id: str) -> dict[str, dict[str, int]]:
+    """Of the first ten test questions of each language: by the base in English, by the best checkpoint in both."""
+    run = services.train.get(studio.actor, run_id)
+    rows, _ = services.data.page(studio.actor, run.dataset_id, split="test", limit=100)
+    asked = {
+        lang: [row.content["messages"][0]["content"] for row in rows if (row.extra or {}).get("lang") == lang][:_N_JUDGED]
+        for lang in OPENING
+    }
+    assert all(len(questions) == _N_JUDGED for questions in asked.values())
+    base = base_folder(services.settings, run.base_id)
+    best = next(saved for saved in services.train.checkpoints(studio.actor, run_id) if saved.best)
+    return {
+        BASE: {"en": count_house_style(base, None, asked["en"], "en")},
+        "checkpoint": {lang: count_house_style(base, studio.home / best.path, asked[lang], lang) for lang in OPENING},
+    }
