@@ -8,7 +8,7 @@ from typing import Any
 from studio.data.service import TrainingView
 from studio.data.store import DatasetInfo
 from studio.errors import StudioError
-from studio.jobs.resources import free_disk_bytes, free_memory_bytes
+from studio.jobs.resources import devices, free_disk_bytes, free_memory_bytes
 from studio.models.catalogue import Base
 from studio.settings import Settings
 from studio.train.spec import TrainSpec
@@ -66,7 +66,7 @@ def _row_errors(spec: TrainSpec, base: Base, n_train: int) -> list[StudioError]:
 def _machine_errors(base: Base, settings: Settings) -> list[StudioError]:
     found = []
     needed_memory, free_memory = base.parameters * 4 + _OVERHEAD_BYTES, free_memory_bytes()
-    if settings.device == "cpu" and needed_memory > free_memory:
+    if devices(settings)[0].kind == "cpu" and needed_memory > free_memory:
         found.append(StudioError("error.train.no_memory", field="base", needed_bytes=needed_memory, free_bytes=free_memory))
     # Adapters of rank 16 are about 4 % of a small base; four checkpoints at most lie on the disk at once.
     needed_disk = round(4 * 0.04 * base.parameters * _BYTES_PER_ADAPTER_PARAMETER) + 2**28

@@ -33,15 +33,24 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
+#: What Gradio's script says of a request that a page had in flight when it was left or reloaded: no fault of the page.
+_SAID_ON_LEAVING = ("AbortError: signal is aborted", "Unexpected error Connection errored out")
+
+
 class Visitor:
-    """A browser window of one person: `problems` are what its console complained of."""
+    """A browser window of one person: `problems` are what its console complained of, and answers with status 5xx."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.page: Page = context.new_page()
         self.problems: list[str] = []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
+        self.page.on("console", lambda message: self._heard(message.type, message.text))
         self.page.on("response", lambda got: self.problems.append(f"{got.status} {got.url}") if got.status >= 500 else None)
+
+
+    def _heard(self, kind: str, words: str) -> None:
+        if kind == "error" and not words.startswith(_SAID_ON_LEAVING):
+            self.problems.append(words)
 
 
 Visit = Callable[..., Visitor]
@@ -77,19 +86,28 @@ def first_fine_tune(browser: Browser, tmp_path_factory: pytest.TempPathFactory) 
     return walked
 
 
-@pytest.fixture
-def trained(first_fine_tune: FirstFineTune, tmp_path: Path) -> Iterator[StudioServer]:
-    """A running studio on a copy of the trained home."""
-    home = tmp_path / "home"
+@pytest.fixture(scope="session")
+def trained(first_fine_tune: FirstFineTune, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioServer]:
+    """A running studio on a copy of the trained home, shared by the tests that start no training and kill nothing."""
+    home = tmp_path_factory.mktemp("shared") / "home"
     _copy_home(first_fine_tune.home, home)
     with StudioServer(home) as studio:
         yield studio
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[StudioServer]:
-    """A running studio on an empty home, without the starter model."""
-    with StudioServer(tmp_path / "home", STUDIO_STARTER="false") as studio:
+def own_trained(first_fine_tune: FirstFineTune, tmp_path: Path) -> Iterator[StudioServer]:
+    """The same for one test alone, which may do with it what it likes."""
+    home = tmp_path / "home"
+    _copy_home(first_fine_tune.home, home)
+    with StudioServer(home) as studio:
+        yield studio
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioServer]:
+    """A running studio on an empty home, without the starter model, shared by the tests of one file."""
+    with StudioServer(tmp_path_factory.mktemp("fresh") / "home", STUDIO_STARTER="false") as studio:
         yield studio
 
 

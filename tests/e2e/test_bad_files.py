@@ -11,8 +11,8 @@ from tests.e2e.conftest import Visit
 from tests.e2e.studio import StudioServer
 
 BAD = {
-    "empty.jsonl": (b"", "is empty"),
-    "headless.csv": (b"Is it safe to swim in lenses?,No. Take them out first.\nMay I drive at night?,Yes.\n", "header"),
+    "empty.jsonl": (b"", "holds no data"),
+    "headless.csv": (b"Is it safe to swim in lenses?,No. Take them out first.\nMay I drive at night?,Yes.\n", "looks like data"),
     "columns.csv": (b"colour,size\nred,3\nblue,4\n", "colour"),
     "picture.jsonl": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "PNG"),
 }
@@ -51,7 +51,7 @@ def test_a_broken_line_is_named_and_the_good_rows_are_offered(fresh: StudioServe
     page.locator("#data-import").click()
     expect(page.locator("#dataset-head")).to_contain_text("half")
     services = fresh.services()
-    assert services.data.list(fresh.actor)[0].n_rows == 4
+    assert next(info for info in services.data.list(fresh.actor) if info.name == "half").n_rows == 4
     services.close()
 
 
@@ -63,7 +63,7 @@ def test_a_gbk_file_with_odd_columns_is_mapped_by_hand(fresh: StudioServer, visi
     page.locator("#data-upload input[type=file]").set_input_files(path)
     for box, column in (("#data-question", "病人的话"), ("#data-answer", "医生的话")):
         page.locator(f"{box} input").click()
-        page.get_by_role("option", name=column).click()
+        page.get_by_role("option", name=column).locator("visible=true").click()
     expect(page.locator("#inspection")).to_contain_text("眼睛干怎么办")
     page.locator("#data-import").click()
     expect(page.locator("#dataset-head")).to_be_visible()

@@ -22,30 +22,30 @@ def _start_short_run(page: Page, studio: StudioServer) -> None:
     expect(page.locator("#run-state")).to_be_visible()
 
 
-def test_a_double_click_is_one_run_and_stop_keeps_a_checkpoint(trained: StudioServer, visit: Visit) -> None:
+def test_a_double_click_is_one_run_and_stop_keeps_a_checkpoint(own_trained: StudioServer, visit: Visit) -> None:
     page = visit().page
-    _start_short_run(page, trained)
-    services = trained.services()
-    assert len(services.train.list(trained.actor)) == 2
+    _start_short_run(page, own_trained)
+    services = own_trained.services()
+    assert len(services.train.list(own_trained.actor)) == 2
     expect(page.locator("#run-state .lead")).to_contain_text("step 1 of 10", timeout=120_000)
     page.locator("#run-stop").click()
     expect(page.locator("#run-state")).to_have_attribute("data-state", "stopped", timeout=120_000)
     expect(page.locator("#run-foot table tbody tr")).not_to_have_count(0)
-    run = services.train.list(trained.actor)[0]
-    saved = services.train.checkpoints(trained.actor, run.id)
-    assert (trained.home / saved[-1].path / "adapter_model.safetensors").is_file()
+    run = services.train.list(own_trained.actor)[0]
+    saved = services.train.checkpoints(own_trained.actor, run.id)
+    assert (own_trained.home / saved[-1].path / "adapter_model.safetensors").is_file()
     services.close()
 
 
-def test_an_answer_cut_off_by_a_restart_is_offered_to_go_on(trained: StudioServer, visit: Visit) -> None:
+def test_an_answer_cut_off_by_a_restart_is_offered_to_go_on(own_trained: StudioServer, visit: Visit) -> None:
     page = visit().page
-    page.goto(f"{trained.address}?tab=chat")
+    page.goto(f"{own_trained.address}?tab=chat")
     expect(page.locator("#chat-examples button").first).to_be_visible()
     page.locator("#chat-question textarea").fill("Tell me everything about cataracts, at length.")
     page.locator("#chat-send").click()
     expect(page.locator("#chat-foot-base .chat-foot")).to_contain_text("tokens", timeout=120_000)
-    trained.kill_web()
-    trained.start()
+    own_trained.kill_web()
+    own_trained.start()
     page.reload()
     feet = [page.locator(f"#chat-foot-{side} .chat-foot") for side in ("base", "tuned")]
     states = [foot.get_attribute("data-state") for foot in feet]
@@ -53,7 +53,7 @@ def test_an_answer_cut_off_by_a_restart_is_offered_to_go_on(trained: StudioServe
     page.locator("#chat-go-on").click()
     for foot in feet:
         expect(foot).to_have_attribute("data-state", "done", timeout=120_000)
-    services = trained.services()
+    services = own_trained.services()
     with services.db.read() as connection:
         assert set(connection.execute(sa.select(answers.c.state)).scalars()) == {"done"}
     services.close()

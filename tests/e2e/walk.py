@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,7 +108,7 @@ def _chat(page: Page) -> tuple[str, str]:
     question.fill("Is it safe to sleep in daily contact lenses?")
     page.locator("#chat-send").click()
     said = page.locator("#chat-tuned .bot .md, #chat-tuned [data-testid=bot]").last
-    expect(said).to_contain_text(" ", timeout=120_000)
+    expect(said).to_contain_text(re.compile(r"[A-Za-z]{2}"), timeout=120_000)
     before = said.inner_text()
     page.reload()
     for side in ("base", "tuned"):
