@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from components.page import PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
+from components.page import OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
 from studio.access import Actor
 from studio.engine.chats import Answer, Chat
 from studio.engine.protocol import Decoding
@@ -87,11 +87,12 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
         actor, ids = actor_of(request), ids_of(request)
         chat = services.chats.get(actor, ids["chat"]) if ids.get("chat") else None
         choices = _choices(page, actor)
-        chosen = chat.models[-1] if chat else _asked(ids, [value for _, value in choices])
+        known = [value for _, value in choices]
+        chosen = _tuned(chat) if chat else _asked(ids, known)
         recent = services.chats.list(actor)
         return (
             render("chats", lang, chats=recent, chosen=ids.get("chat")),
-            gr.update(choices=choices, value=chosen if chosen in [value for _, value in choices] else None),
+            gr.update(choices=choices, value=chosen if chosen in known else None),
             render("chat_examples", lang, questions=_examples(page, actor, chosen), n_checkpoints=len(choices)),
             new_request_id(),
             *_shown(page, actor, chat),
@@ -140,8 +141,10 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
         return moved(tab="chat", run=run, step=step, chat="")
 
     opened = [listing, checkpoint, examples, request_id, *conversation]
-    follows = PRIVATE | {"show_progress": "hidden", "concurrency_limit": None, "concurrency_id": "chat"}
-    page.opens["chat"].click(open_tab, None, opened, **READ).then(attach, None, conversation, **follows)
+    follows = PRIVATE | {"show_progress": "hidden", "concurrency_limit": None, "trigger_mode": "multiple"}
+    following = page.opens["chat"].click(open_tab, None, opened, **OPEN).then(attach, None, conversation, **follows)
+    # Another chat is opened: the stream of the last one must not go on writing into the columns.
+    page.opens["chat"].click(None, None, None, cancels=[following], **PRIVATE)
     asked = decoding | {"question": question, "checkpoint": checkpoint, "request_id": request_id}
     send.click(ask, None, [page.go, question, request_id], inputs_kwargs=asked, **READ)
     stop.click(stop_answers, None, None, **READ)
@@ -167,6 +170,11 @@ def _asked(ids: dict[str, str], known: list[str]) -> str | None:
     wanted = [f"{run}@{step}" if step else run, run]
     of_run = [value for value in known if run and value.startswith(run)]
     return next((value for value in [*wanted, *of_run, *known] if value in known), None)
+
+
+def _tuned(chat: Chat) -> str | None:
+    """The checkpoint in a chat's right column; None where the base answers alone."""
+    return chat.models[1] if len(chat.models) > 1 else None
 
 
 def _columns(page: Page, actor: Actor, model: str | None) -> tuple[str, list[str]]:

@@ -10,15 +10,19 @@ from typing import Any
 
 import gradio as gr
 
-from components.page import PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
+from components.page import OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
 from studio.access import Actor
 from studio.data.service import ImportSpec
 from studio.errors import StudioError
+from studio.jobs.queue import Job
 
 __all__ = ["build"]
 
 _PAGE_ROWS = 20
 _DEFAULT_LIMIT = 512
+
+#: Seconds between looks while a large file is imported by a job.
+_TICK_S = 3
 
 
 def build(page: Page) -> None:
@@ -49,7 +53,8 @@ def build(page: Page) -> None:
                 request_id = gr.Textbox(visible=False)
             tokens = gr.HTML(elem_id="data-tokens", padding=False)
             detail = gr.HTML(elem_id="data-detail", padding=False)
-    shown = [datasets, look, import_form, name, question, answer, confirm, detail, tokens, request_id]
+    timer = gr.Timer(_TICK_S, active=False)
+    shown = [datasets, look, import_form, name, question, answer, confirm, detail, tokens, request_id, timer]
     _wire(page, shown, (upload, sample, cancel, name, validation, test, question, answer, request_id, confirm, look))
 
 
@@ -105,7 +110,18 @@ def _wire(page: Page, shown: list[Any], parts: tuple[Any, ...]) -> None:
     def back() -> str:
         return moved(tab="data", upload="", file="")
 
-    page.opens["data"].click(open_tab, None, shown, **READ)
+    @shows_errors(lang)
+    def tick(request: gr.Request) -> tuple[Any, ...]:
+        """Show a dataset as soon as its import job has ended; nothing else on the page changes meanwhile."""
+        actor, ids = actor_of(request), ids_of(request)
+        if _importing(page, actor):
+            return (_list_html(page, actor, ids.get("dataset")), *[gr.skip()] * (len(shown) - 1))
+        if "upload" in ids:
+            return (_list_html(page, actor, None), *[gr.skip()] * (len(shown) - 2), gr.Timer(active=False))
+        return _shown_dataset(page, actor, ids)
+
+    page.opens["data"].click(open_tab, None, shown, **OPEN)
+    shown[-1].tick(tick, None, shown, **READ)
     upload.upload(take_file, upload, page.go, **PRIVATE).then(lambda: None, None, upload, **READ)
     sample.click(take_sample, None, page.go, **PRIVATE)
     cancel.click(back, None, page.go, **READ)
@@ -120,9 +136,13 @@ def _mapping(question_column: str | None, answer_column: str | None) -> dict[str
     return {"question": question_column, "answer": answer_column, "system": None}
 
 
+def _importing(page: Page, actor: Actor) -> list[Job]:
+    return [job for job in page.services.jobs.active(actor) if job.kind == "import"]
+
+
 def _list_html(page: Page, actor: Actor, chosen: str | None) -> str:
-    importing = [job for job in page.services.jobs.active(actor) if job.kind == "import"]
-    return render("datasets", page.lang, datasets=page.services.data.list(actor), chosen=chosen, importing=importing)
+    datasets = page.services.data.list(actor)
+    return render("datasets", page.lang, datasets=datasets, chosen=chosen, importing=_importing(page, actor))
 
 
 def _shown_upload(page: Page, actor: Actor, ids: dict[str, str]) -> tuple[Any, ...]:
@@ -147,6 +167,7 @@ def _shown_upload(page: Page, actor: Actor, ids: dict[str, str]) -> tuple[Any, .
         "",
         "",
         new_request_id(),
+        gr.Timer(active=bool(_importing(page, actor))),
     )
 
 
@@ -156,8 +177,9 @@ def _shown_dataset(page: Page, actor: Actor, ids: dict[str, str]) -> tuple[Any, 
     known = {info.id for info in datasets}
     chosen = ids.get("dataset") if ids.get("dataset") in known else (datasets[0].id if datasets else None)
     hidden = (gr.update(visible=False), gr.skip(), gr.skip(), gr.skip(), gr.skip())
+    moving = gr.Timer(active=bool(_importing(page, actor)))
     if chosen is None:
-        return (_list_html(page, actor, None), render("data_empty", page.lang), *hidden, "", "", gr.skip())
+        return (_list_html(page, actor, None), render("data_empty", page.lang), *hidden, "", "", gr.skip(), moving)
     info = page.services.data.get(actor, chosen)
     split = ids.get("split") if ids.get("split") in ("train", "validation", "test") else None
     rows, first = page.services.data.page(
@@ -168,7 +190,7 @@ def _shown_dataset(page: Page, actor: Actor, ids: dict[str, str]) -> tuple[Any, 
     look = render("dataset", page.lang, info=info, view=view, base=base, limit=_DEFAULT_LIMIT)
     total = info.counts.get(split, 0) if split else info.n_rows
     detail = render("rows", page.lang, rows=rows, first=first, total=total, info=info, split=split, chosen=ids.get("row"))
-    return (_list_html(page, actor, chosen), look, *hidden, detail, _row_html(page, actor, ids, base), gr.skip())
+    return (_list_html(page, actor, chosen), look, *hidden, detail, _row_html(page, actor, ids, base), gr.skip(), moving)
 
 
 def _row_html(page: Page, actor: Actor, ids: dict[str, str], base: Any) -> str:

@@ -36,6 +36,8 @@ ASSETS = Path(__file__).resolve().parent.parent / "assets"
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 #: A read under 200 ms: outside the queue, without a spinner over what it fills.
 READ: dict[str, Any] = PRIVATE | {"queue": False, "show_progress": "hidden"}
+#: A tab reads its ids: asked again while it reads, it reads once more afterwards (by default Gradio drops the second wish).
+OPEN: dict[str, Any] = READ | {"trigger_mode": "always_last"}
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from components.page import PRIVATE, READ, Page, actor_of, ids_of, moved, render, shows_errors
+from components.page import OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, render, shows_errors
 from components.widgets.chart import line_chart
 from studio.access import Actor
 from studio.train.service import Curves, Run
@@ -103,7 +103,7 @@ def _wire(page: Page, parts: tuple[Any, ...]) -> None:
     def chat_with(request: gr.Request) -> str:
         return moved(tab="chat", run=chosen(request).id, chat="")
 
-    page.opens["runs"].click(open_tab, None, shown, **READ)
+    page.opens["runs"].click(open_tab, None, shown, **OPEN)
     timer.tick(tick, cursor, shown, **READ)
     stop.click(stop_run, None, page.go, **PRIVATE)
     chat.click(chat_with, None, page.go, **READ)

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from components.page import PRIVATE, READ, Page, actor_of, moved, render, shows_errors
+from components.page import OPEN, PRIVATE, READ, Page, actor_of, moved, render, shows_errors
 
 __all__ = ["build"]
 
@@ -80,7 +80,7 @@ def _wire(page: Page, language: Any, theme: Any, hub: Any, device: Any, saved: A
             services.engines.unload(actor, engine.id)
         return moved(tab="settings")
 
-    page.opens["settings"].click(open_tab, None, [report, hub, device, unload, saved], **READ).then(
+    page.opens["settings"].click(open_tab, None, [report, hub, device, unload, saved], **OPEN).then(
         None, None, theme, js="() => localStorage.getItem('studio-theme') || 'auto'", **PRIVATE
     )
     language.input(None, language, None, js="(lang) => window.studio.setLang(lang)", **PRIVATE)

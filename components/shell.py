@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from components import chat_tab, data_tab, runs_tab, settings_tab, train_tab
-from components.page import ASSETS, PRIVATE, READ, Page, Tab, actor_of, render, shows_errors
+from components.page import ASSETS, OPEN, PRIVATE, READ, Page, Tab, actor_of, render, shows_errors
 from studio.services import Services
 from studio.text import Lang, text
 
@@ -64,6 +64,11 @@ def mount_options(lang: Lang) -> dict[str, Any]:
     }
 
 
+def _when_ready(call: str) -> str:
+    """A call of the page's script, which Gradio inserts some time after the page's first events: it waits for it."""
+    return f"(value) => {{ const run = () => window.studio ? {call} : setTimeout(run, 30); run(); }}"
+
+
 def build_studio(services: Services, lang: Lang) -> gr.Blocks:
     """All tabs in one language. Events are registered in the same order in every language."""
     with gr.Blocks(title="Finetune Studio", analytics_enabled=False) as blocks:
@@ -77,7 +82,7 @@ def build_studio(services: Services, lang: Lang) -> gr.Blocks:
             for tab in TABS:
                 with gr.Tab(text(lang, f"tab.{tab.id}"), id=tab.id) as pane:
                     tab.build(page)
-                pane.select(None, None, None, js=f"() => window.studio.picked('{tab.id}')", **PRIVATE)
+                pane.select(None, None, None, js=_when_ready(f"studio.picked('{tab.id}')"), **PRIVATE)
         _wire(page, blocks, header, start)
     return blocks
 
@@ -110,8 +115,8 @@ def _wire(page: Page, blocks: gr.Blocks, header: gr.HTML, start: gr.HTML) -> Non
 
     outputs = [header, start]
     blocks.load(show_header, None, outputs, **READ)
-    blocks.load(None, None, None, js="() => window.studio.boot()", **PRIVATE)
+    blocks.load(None, None, None, js=_when_ready("studio.boot()"), **PRIVATE)
     gr.Timer(_HEADER_S).tick(show_header, None, outputs, **READ)
     for opened in page.opens.values():
-        opened.click(show_header, None, outputs, **READ)
-    page.go.change(None, page.go, None, js="(link) => window.studio.go(link)", **PRIVATE)
+        opened.click(show_header, None, outputs, **OPEN)
+    page.go.change(None, page.go, None, js=_when_ready("studio.go(value)"), **PRIVATE)

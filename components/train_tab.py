@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from components.form import form_widgets
-from components.page import PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
+from components.page import OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
 from studio.access import Actor
 from studio.errors import StudioError
 from studio.train.spec import PRESETS, Preset, TrainSpec
@@ -126,7 +126,7 @@ def _wire(page: Page, fields: dict[str, Any], parts: tuple[Any, ...]) -> None:
         return "", bases_html(actor), gr.Timer(active=True)
 
     opened = [fields["base"], fields["dataset"], fields["name"], plan, start, request_id, bases, timer]
-    page.opens["train"].click(open_tab, None, opened, inputs_kwargs=fields, **READ)
+    page.opens["train"].click(open_tab, None, opened, inputs_kwargs=fields, **OPEN)
     timer.tick(tick, None, opened, inputs_kwargs=fields, **READ)
     fields["preset"].input(take_preset, fields["preset"], [fields[name] for name in preset_fields], **READ).then(
         look_again, None, plan, inputs_kwargs=fields, **READ

@@ -84,3 +84,18 @@ def test_two_people_see_the_same_runs_and_only_their_own_chats(trained: StudioSe
     expect(second.locator("#chat-list")).not_to_contain_text("Is blue light harmful?")
     second.goto(f"{trained.address}?tab=runs")
     expect(second.locator("#run-state")).to_have_attribute("data-state", "finished")
+
+
+def test_a_new_chat_is_empty_while_the_last_one_is_still_answered(trained: StudioServer, visit: Visit) -> None:
+    page = visit().page
+    page.goto(f"{trained.address}?tab=chat")
+    expect(page.locator("#chat-examples button").first).to_be_visible()
+    page.locator("#chat-question textarea").fill("Describe the eye in all its parts.")
+    page.locator("#chat-send").click()
+    expect(page.locator("#chat-foot-base .chat-foot")).to_contain_text("tokens", timeout=120_000)
+    page.locator("#chat-new").click()
+    expect(page.locator("#chat-base")).not_to_contain_text("Describe the eye")
+    page.locator("#chat-list a").first.click()
+    expect(page.locator("#chat-base")).to_contain_text("Describe the eye")
+    expect(page.locator("#chat-foot-base .chat-foot")).to_have_attribute("data-state", "done", timeout=120_000)
+    expect(page.locator("#chat-send")).to_be_enabled()
