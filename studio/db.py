@@ -125,15 +125,15 @@ class Database:
 
     def migrate(self, settings: Settings) -> None:
         """Bring the schema to `schema_head()`. Only one process does it at a time. Raises ConfigError on a newer schema."""
-        found = self.schema_revision()
-        if found == schema_head():
-            return
-        if found is not None and found > schema_head():
-            self.check_schema()  # written by a newer studio: raises
         with (settings.folder("tmp") / "migrate.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if self.schema_revision() == schema_head():
+            if self.is_sqlite:
+                self._keep_wal()
+            found = self.schema_revision()
+            if found == schema_head():
                 return
+            if found is not None and found > schema_head():
+                self.check_schema()  # written by a newer studio: raises
             import alembic.command
             import alembic.config
 
@@ -143,13 +143,25 @@ class Database:
             alembic.command.upgrade(config, "head")
             self.check_schema()
 
+    def _keep_wal(self) -> None:
+        """The journal mode is a property of the file, and changing it answers "locked" at once to whoever is second: it is
+        set here, under the lock, and not by every connection.
+        """
+        connection = self.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.close()
+        finally:
+            connection.close()
+
     def close(self) -> None:
         self.engine.dispose()
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy's begin event below starts transactions, not the driver
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000", "temp_store=MEMORY"):
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
 
 
