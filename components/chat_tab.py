@@ -5,14 +5,12 @@ Address bar: `run` (and `step`) choose the checkpoint, `chat` an existing conver
 
 from __future__ import annotations
 
-import asyncio
 import html
-from collections.abc import AsyncIterator
 from typing import Any
 
 import gradio as gr
 
-from components.page import OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
+from components.page import OPEN, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
 from studio.access import Actor
 from studio.engine.chats import Answer, Chat
 from studio.engine.protocol import Decoding
@@ -21,8 +19,8 @@ from studio.train.service import answers_as
 
 __all__ = ["build"]
 
-#: Looks a second at a growing answer.
-_STREAM_HZ = 4
+#: Seconds between looks at a growing answer; nothing ticks while none grows.
+_TICK_S = 0.4
 _COLUMNS = 2
 
 
@@ -58,7 +56,9 @@ def build(page: Page) -> None:
                 max_tokens = _slider(page, "max_tokens", 16, 1024, 200, 8)
             request_id = gr.Textbox(visible=False)
     decoding = {"temperature": temperature, "top_p": top_p, "repetition_penalty": penalty, "max_tokens": max_tokens}
-    _wire(page, (new, listing, checkpoint, note, *columns, *feet, question, send, stop, go_on, examples, request_id), decoding)
+    timer = gr.Timer(_TICK_S, active=False)
+    parts = (new, listing, checkpoint, note, *columns, *feet, question, send, stop, go_on, examples, request_id, timer)
+    _wire(page, parts, decoding)
 
 
 def _slider(page: Page, name: str, low: float, high: float, value: float, step: float) -> gr.Slider:
@@ -79,8 +79,8 @@ def _column(page: Page, side: str) -> gr.Chatbot:
 
 def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
     services, lang = page.services, page.lang
-    new, listing, checkpoint, note, *columns, question, send, stop, go_on, examples, request_id = parts
-    conversation = [note, *columns, send, stop, go_on]
+    new, listing, checkpoint, note, *columns, question, send, stop, go_on, examples, request_id, timer = parts
+    conversation = [note, *columns, send, stop, go_on, timer]
 
     @shows_errors(lang)
     def open_tab(request: gr.Request) -> tuple[Any, ...]:
@@ -99,18 +99,12 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
         )
 
     @shows_errors(lang)
-    async def attach(request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
-        """Follow the answers of the chat in the address bar until they have ended; a reload attaches again."""
+    def tick(request: gr.Request) -> tuple[Any, ...]:
+        """Follow the answers of the chat that the address bar names now, until they have ended."""
         actor, ids = actor_of(request), ids_of(request)
-        if not ids.get("chat"):
-            yield tuple(gr.skip() for _ in conversation)  # a stream that yields nothing would empty its outputs
-            return
-        moving = True
-        while moving:
-            chat = await asyncio.to_thread(services.chats.get, actor, ids["chat"])
-            moving = chat.is_moving
-            yield await asyncio.to_thread(_shown, page, actor, chat)
-            await asyncio.sleep(1 / _STREAM_HZ)
+        if ids.get("tab") != "chat" or not ids.get("chat"):
+            return (*[gr.skip()] * (len(conversation) - 1), gr.Timer(active=False))
+        return _shown(page, actor, services.chats.get(actor, ids["chat"]))
 
     @shows_errors(lang)
     def ask(
@@ -141,10 +135,8 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
         return moved(tab="chat", run=run, step=step, chat="")
 
     opened = [listing, checkpoint, examples, request_id, *conversation]
-    follows = PRIVATE | {"show_progress": "hidden", "concurrency_limit": None, "trigger_mode": "multiple"}
-    following = page.opens["chat"].click(open_tab, None, opened, **OPEN).then(attach, None, conversation, **follows)
-    # Another chat is opened: the stream of the last one must not go on writing into the columns.
-    page.opens["chat"].click(None, None, None, cancels=[following], **PRIVATE)
+    page.opens["chat"].click(open_tab, None, opened, **OPEN)
+    timer.tick(tick, None, conversation, **READ)
     asked = decoding | {"question": question, "checkpoint": checkpoint, "request_id": request_id}
     send.click(ask, None, [page.go, question, request_id], inputs_kwargs=asked, **READ)
     stop.click(stop_answers, None, None, **READ)
@@ -198,7 +190,8 @@ def _examples(page: Page, actor: Actor, model: str | None) -> list[str]:
 def _shown(page: Page, actor: Actor, chat: Chat | None) -> tuple[Any, ...]:
     """Note, both columns and the buttons, for a chat as it is now."""
     if chat is None:
-        return ("", [], [], "", "", gr.update(interactive=True), gr.update(interactive=False), gr.update(visible=False))
+        idle = gr.update(interactive=True), gr.update(interactive=False), gr.update(visible=False), gr.Timer(active=False)
+        return ("", [], [], "", "", *idle)
     columns = [_messages(page, chat, column) for column in range(_COLUMNS)]
     feet = [_foot(page, chat, column) for column in range(_COLUMNS)]
     ended = chat.turns[-1].answers if chat.turns else []
@@ -213,6 +206,7 @@ def _shown(page: Page, actor: Actor, chat: Chat | None) -> tuple[Any, ...]:
         gr.update(interactive=not chat.is_moving),
         gr.update(interactive=chat.is_moving),
         gr.update(visible=can_go_on),
+        gr.Timer(active=chat.is_moving),
     )
 
 
