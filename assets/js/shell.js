@@ -61,22 +61,22 @@
   };
   const setTheme = (name) => { localStorage.setItem("studio-theme", name); applyTheme(name); };
 
-  // Times are written in the reader's zone.
-  const writeTimes = (root = document) => {
-    for (const node of root.querySelectorAll("time[datetime]:not([data-written])")) {
+  // Times are written in the reader's zone; again after an update, which leaves them as the server sends them: empty.
+  const writeTimes = () => {
+    for (const node of document.querySelectorAll("time[datetime]")) {
+      if (node.textContent && node.dataset.written === node.dateTime) continue;
       const moment = new Date(node.dateTime);
       if (Number.isNaN(moment.valueOf())) continue;
       node.textContent = moment.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
-      node.dataset.written = "1";
+      node.dataset.written = node.dateTime;
     }
   };
-  new MutationObserver((changes) => {
+  let writing = null;
+  new MutationObserver(() => {
     const asked = reveal && document.getElementById(reveal);
     if (asked) { reveal = null; asked.scrollIntoView({ block: "nearest", behavior: "smooth" }); }
-    for (const change of changes) {
-      for (const node of change.addedNodes) if (node.nodeType === 1) writeTimes(node.parentNode || node);
-    }
-  }).observe(document.body, { childList: true, subtree: true });
+    writing ??= requestAnimationFrame(() => { writing = null; writeTimes(); });
+  }).observe(document.body, { childList: true, characterData: true, subtree: true });
 
   document.addEventListener("click", (event) => {
     const anchor = event.target.closest?.("a[data-go]");

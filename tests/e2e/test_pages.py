@@ -86,6 +86,18 @@ def test_rows_turn_page_by_page(trained: StudioServer, visit: Visit) -> None:
     expect(page.locator(".pager")).to_contain_text("1–20 of 350")
 
 
+def test_times_stay_written_when_a_list_is_drawn_again(trained: StudioServer, visit: Visit) -> None:
+    page = visit().page
+    _open(page, trained, "runs")
+    written = page.locator("#runs-list time").first
+    expect(written).to_contain_text("20")
+    page.get_by_role("tab", name="Data", exact=True).click()
+    page.get_by_role("tab", name="Runs", exact=True).click()
+    with page.expect_response("**/run/predict**"):
+        page.locator("#runs-list a").first.click()
+    expect(written).to_contain_text("20")
+
+
 @pytest.mark.parametrize("tab", list(READY))
 def test_no_serious_accessibility_fault(trained: StudioServer, visit: Visit, tab: str) -> None:
     """axe-core; Gradio's own toast is left out (its nested button is Gradio's)."""
