@@ -84,10 +84,12 @@ def _wire(page: Page, parts: tuple[Any, ...]) -> None:
 
     @shows_errors(lang)
     def tick(seen: str, request: gr.Request) -> tuple[Any, ...]:
-        ids = ids_of(request)
+        actor, ids = actor_of(request), ids_of(request)
         if ids.get("tab") != "runs":
-            return (*[gr.skip()] * (len(shown) - 1), gr.Timer(active=False))
-        return look(actor_of(request), ids, seen)
+            return (*[gr.skip()] * (len(shown) - 1), gr.Timer(active=False), gr.skip())
+        moving = any(not item.job.has_ended for item in services.train.list(actor))
+        # The last look: the page opens once more, so that its header does not go on saying that something runs.
+        return (*look(actor, ids, seen), gr.skip() if moving else moved(tab="runs"))
 
     def chosen(request: gr.Request) -> Run:
         actor, run_id = actor_of(request), ids_of(request).get("run")
@@ -104,7 +106,7 @@ def _wire(page: Page, parts: tuple[Any, ...]) -> None:
         return moved(tab="chat", run=chosen(request).id, chat="")
 
     page.opens["runs"].click(open_tab, None, shown, **OPEN)
-    timer.tick(tick, cursor, shown, **READ)
+    timer.tick(tick, cursor, [*shown, page.go], **READ)
     stop.click(stop_run, None, page.go, **PRIVATE)
     chat.click(chat_with, None, page.go, **READ)
 

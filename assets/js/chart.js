@@ -70,7 +70,7 @@ const draw = () => {
   }
   context.textAlign = "center"; context.textBaseline = "top";
   for (const x of ticks(view.x0, view.x1, Math.max(3, Math.floor(box.width / 90)))) {
-    context.fillText(shown(x), X(x), box.height - EDGE.bottom + 7);
+    if (Number.isInteger(x)) context.fillText(shown(x), X(x), box.height - EDGE.bottom + 7); // there is no half step
   }
   context.save();
   context.beginPath(); context.rect(EDGE.left, 0, box.width - EDGE.left - EDGE.right, box.height); context.clip();
@@ -161,7 +161,9 @@ const describe = () => {
     const last = [...series.points].reverse().find((point) => point[1] !== null);
     if (!last) continue;
     const row = document.createElement("li");
-    row.textContent = `${series.name}: ${shown(last[1])} (${data().x || "x"} ${last[0]})`;
+    const dot = document.createElement("i");
+    dot.style.background = series.color;
+    row.append(dot, `${series.name}: ${shown(last[1])} (${data().x || "x"} ${last[0]})`);
     table.append(row);
   }
 };

@@ -48,9 +48,20 @@ def look_ahead(spec: TrainSpec, base: Base, dataset: DatasetInfo, view: Training
         n_validation=round(view.counts.get("validation", 0) * share),
         n_test=dataset.counts.get("test", 0),
         steps=spec.planned_steps(n_train) if n_train else 0,
-        tokens=round(view.tokens * share * spec.epochs),
+        tokens=_tokens(spec, view, n_train),
         refused=view.refused,
     )
+
+
+def _tokens(spec: TrainSpec, view: TrainingView, n_train: int) -> int:
+    """Tokens that all steps together read: the mean row's, times the rows that the steps take."""
+    seen = view.counts.get("train", 0)
+    if not seen:
+        return 0
+    rows_read = spec.epochs * n_train
+    if spec.max_steps:
+        rows_read = spec.max_steps * spec.per_device_batch_size * spec.gradient_accumulation_steps
+    return round(view.tokens / seen * rows_read)
 
 
 def _row_errors(spec: TrainSpec, base: Base, n_train: int) -> list[StudioError]:
