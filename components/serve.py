@@ -10,7 +10,7 @@ import uvicorn
 
 from studio.access import local_admin
 from studio.errors import ConfigError, StudioError
-from studio.jobs.launch import start_worker
+from studio.jobs.launch import keep_worker, start_worker
 from studio.services import Services, build_services
 from studio.settings import Settings, load_settings
 from studio.text import error_text, text
@@ -46,8 +46,10 @@ def _run(services: Services, listener: socket.socket) -> int:
     config = uvicorn.Config(build_web(services), log_level="warning", timeout_graceful_shutdown=3)
     server = _Server(config)
     port = listener.getsockname()[1]
-    server.when_up = lambda: _open_for_business(services, f"http://{settings.host}:{port}/")
+    ended = threading.Event()
+    server.when_up = lambda: _open_for_business(services, f"http://{settings.host}:{port}/", ended)
     server.run(sockets=[listener])
+    ended.set()
     active = [job for job in services.jobs.active(local_admin()) if job.is_active]
     print(text(settings.lang, "cli.web_ended", n=len(active)))
     services.close()
@@ -64,8 +66,11 @@ class _Server(uvicorn.Server):
         threading.Thread(target=self.when_up, daemon=True).start()
 
 
-def _open_for_business(services: Services, url: str) -> None:
+def _open_for_business(services: Services, url: str, ended: threading.Event) -> None:
+    """In a thread of its own, until the server has ended: the worker is started, and again whenever somebody kills it."""
     print(text(services.settings.lang, "cli.address", url=url), flush=True)
-    start_worker(services.settings)
+    if not services.jobs.worker_alive(local_admin()):
+        start_worker(services.settings)
     if services.settings.starter:
         services.models.ensure_starter(local_admin())
+    keep_worker(services.settings, services.db, ended)

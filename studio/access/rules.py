@@ -26,13 +26,19 @@ RULES: dict[str, frozenset[Role]] = {
     "run.read": _VIEW,
     "run.start": _EDIT,
     "run.stop": _EDIT,
+    "run.resume": _EDIT,
     "job.read": _VIEW,
     "job.stop": _EDIT,
+    "job.resume": _EDIT,
     "chat.read": _VIEW,
     "chat.write": _VIEW,
     "engine.use": _VIEW,
     "settings.read": _VIEW,
     "settings.write": _ADMIN,
+    "storage.read": _VIEW,
+    "storage.clean": _ADMIN,
+    "backup.save": _ADMIN,
+    "backup.restore": _ADMIN,
 }
 
 _F = TypeVar("_F", bound=Callable[..., Any])

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from pydantic import Field
 
 from studio.data import store
 from studio.data.importer import Inspection, Refused, inspect_file, read_rows
 from studio.data.rows import NewRow, prompt_hash
 from studio.data.split import SplitRule, split_rule
+from studio.data.tables import datasets, revisions
 from studio.db import Database
 from studio.errors import DataError
+from studio.ids import new_id, now
 from studio.jobs.context import JobContext
+from studio.jobs.queue import ENDED
 from studio.jobs.spec import Spec, checked
+from studio.jobs.tables import jobs
 from studio.settings import Settings
 
-__all__ = ["ImportSpec", "import_rows", "run_import"]
+__all__ = ["ImportSpec", "import_rows", "run_import", "sweep"]
 
 _KEPT_REFUSALS = 50
+
+#: An unfinished dataset without a lock on this host is nobody's after this long.
+_FOREIGN = timedelta(minutes=10)
 
 
 class ImportSpec(Spec):
@@ -58,30 +69,81 @@ def import_rows(
     spec: ImportSpec,
     author: str,
     *,
+    job_id: str | None = None,
     on_row: Callable[[int], None] = lambda n_rows: None,
 ) -> str:
     """Write the good rows of a staged file as revision 1 of a new dataset; what was refused is kept in its report.
 
     Returns the dataset's id. Raises DataError, and leaves no dataset behind, when the file cannot be read or holds no
-    good row.
+    good row. A killed one leaves a dataset that nobody sees; `sweep` takes it back.
     """
     path = settings.folder("uploads") / spec.upload
     look = inspect_file(path, spec.file_name, mapping=spec.mapping)
     if look.n_good == 0:
         raise DataError("error.data.no_good_rows", name=spec.file_name, refused=look.n_refused)
     rule = None if look.splits else _rule(path, spec)
-    with db.write() as connection:
-        dataset_id = store.create_dataset(connection, spec.dataset_name, author, spec.note)
-        revision = store.open_revision(connection, dataset_id, author, f"import {spec.file_name}")
-    refusals = _Refusals()
-    try:
-        good = _good_rows(path, spec, rule, refusals, on_row)
-        n_good = store.write_rows(db, dataset_id, revision, good, author)
-        store.commit_revision(db, dataset_id, revision, _report(spec, look, n_good, refusals))
-    except BaseException:
-        store.discard_dataset(db, dataset_id)
-        raise
+    dataset_id = new_id("ds")
+    with _held(settings, dataset_id):
+        with db.write() as connection:
+            store.create_dataset(
+                connection, spec.dataset_name, author, spec.note, dataset_id=dataset_id, job_id=job_id
+            )
+            revision = store.open_revision(connection, dataset_id, author, f"import {spec.file_name}")
+        refusals = _Refusals()
+        try:
+            good = _good_rows(path, spec, rule, refusals, on_row)
+            n_good = store.write_rows(db, dataset_id, revision, good, author)
+            store.commit_revision(db, dataset_id, revision, _report(spec, look, n_good, refusals))
+        except BaseException:
+            store.discard_dataset(db, dataset_id)
+            raise
     return dataset_id
+
+
+@contextlib.contextmanager
+def _held(settings: Settings, dataset_id: str) -> Iterator[None]:
+    """A lock that lasts as long as the import and its process: free again and still there, it says that it was killed."""
+    path = _lock_path(settings, dataset_id)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            path.unlink()
+
+
+def _lock_path(settings: Settings, dataset_id: str) -> Path:
+    return settings.folder("tmp") / f"import-{dataset_id}.lock"
+
+
+def sweep(db: Database, settings: Settings) -> int:
+    """Take back datasets whose first import was killed, so that their names are free; returns how many.
+
+    Leaves alone what an import still writes, in a job or in some process's thread, on this host or another one.
+    """
+    whole = sa.select(revisions.c.dataset_id).where(revisions.c.state == "committed")
+    at_work = sa.select(jobs.c.id).where(jobs.c.kind == "import", jobs.c.state.not_in(ENDED))
+    left = sa.select(datasets.c.id, datasets.c.created_at).where(
+        datasets.c.id.not_in(whole), sa.or_(datasets.c.job_id.is_(None), datasets.c.job_id.not_in(at_work))
+    )
+    with db.read() as connection:
+        found = connection.execute(left).all()
+    gone = [row.id for row in found if _was_killed(settings, row.id, row.created_at)]
+    for dataset_id in gone:
+        store.discard_dataset(db, dataset_id)
+        _lock_path(settings, dataset_id).unlink(missing_ok=True)
+    return len(gone)
+
+
+def _was_killed(settings: Settings, dataset_id: str, created_at: datetime) -> bool:
+    try:
+        with _lock_path(settings, dataset_id).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:
+        return now() - created_at > _FOREIGN  # made on another host: its lock is not to be seen from here
 
 
 def _rule(path: Path, spec: ImportSpec) -> SplitRule:
@@ -123,8 +185,13 @@ def _report(spec: ImportSpec, look: Inspection, n_good: int, refusals: _Refusals
 
 
 def run_import(context: JobContext) -> dict[str, Any]:
-    """The job `import`, for files too large for a request's thread."""
+    """The job `import`, for files too large for a request's thread. A later attempt goes on with nothing half."""
     spec = checked(ImportSpec, context.spec)
+    if (earlier := store.dataset_of_job(context.db, context.job_id)) is not None:
+        dataset_id, whole = earlier
+        if whole:  # killed between the last row and the result
+            return {"dataset_id": dataset_id}
+        store.discard_dataset(context.db, dataset_id)
     context.phase("importing")
 
     def on_row(n_rows: int) -> None:
@@ -132,5 +199,7 @@ def run_import(context: JobContext) -> dict[str, Any]:
         if n_rows % 1000 == 0:
             context.progress(n_rows, 0, "rows")
 
-    dataset_id = import_rows(context.db, context.settings, spec, context.author, on_row=on_row)
+    dataset_id = import_rows(
+        context.db, context.settings, spec, context.author, job_id=context.job_id, on_row=on_row
+    )
     return {"dataset_id": dataset_id}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +17,14 @@ import sqlalchemy as sa
 from studio.access import Actor, allows
 from studio.data import store
 from studio.data.importer import Inspection, inspect_file
-from studio.data.jobs import ImportSpec, import_rows
+from studio.data.jobs import ImportSpec, import_rows, sweep
 from studio.data.refusal import rendered_or_refused
 from studio.data.render import Piece, Template, pieces, render
-from studio.data.tables import datasets, revisions
+from studio.data.tables import datasets
 from studio.data.templates import template_of
 from studio.db import Database
 from studio.errors import DataError
-from studio.jobs.queue import ACTIVE, insert_job
-from studio.jobs.tables import jobs
+from studio.jobs.queue import insert_job
 from studio.settings import ROOT, Settings
 
 __all__ = ["DataService", "ImportSpec", "Imported", "TrainingView"]
@@ -82,9 +83,16 @@ class DataService:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         target = self._upload(digest)
         if not target.exists():
-            temporary = target.with_suffix(".tmp")
-            shutil.copyfile(path, temporary)
-            temporary.replace(target)
+            temporary = target.with_name(f"{digest}.{uuid.uuid4().hex}.tmp")  # two people may bring the same file at once
+            try:
+                shutil.copyfile(path, temporary)
+                temporary.replace(target)
+            except OSError as error:
+                temporary.unlink(missing_ok=True)
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                free = shutil.disk_usage(self._settings.home).free
+                raise DataError("error.data.no_disk", size_bytes=size, free_bytes=free) from error
         return digest
 
     def _upload(self, digest: str) -> Path:
@@ -108,6 +116,7 @@ class DataService:
         path = self._upload(spec.upload)
         if not path.exists():
             raise DataError("error.data.unknown_upload")
+        self.recover()  # a killed import may hold the name
         if path.stat().st_size <= _SMALL_BYTES:
             return Imported(dataset_id=self._import_now(actor, spec, request_id))
         with self._db.write() as connection:
@@ -146,19 +155,8 @@ class DataService:
         return import_rows(self._db, self._settings, spec, actor.user_id)
 
     def recover(self) -> int:
-        """At a start, before the worker: take back datasets whose first import was killed, so that their names are free.
-
-        Returns how many. Leaves alone what a running import still writes.
-        """
-        with self._db.read() as connection:
-            running = sa.select(jobs.c.id).where(jobs.c.kind == "import", jobs.c.state.in_([*ACTIVE, "queued"]))
-            if connection.execute(running).first():
-                return 0
-            finished = sa.select(revisions.c.dataset_id).where(revisions.c.state == "committed")
-            left = list(connection.execute(sa.select(datasets.c.id).where(datasets.c.id.not_in(finished))).scalars())
-        for dataset_id in left:
-            store.discard_dataset(self._db, dataset_id)
-        return len(left)
+        """Take back what killed imports have left; returns how many datasets. Safe at any time."""
+        return sweep(self._db, self._settings)
 
     # 2 Out
 

@@ -16,6 +16,7 @@ datasets = sa.Table(
     sa.Column("note", sa.Text, nullable=False, default=""),
     sa.Column("author", sa.String(40), nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("job_id", sa.String(40)),  # of the import that made it; null for one made in a request
 )
 
 revisions = sa.Table(

@@ -17,9 +17,9 @@ from studio.engine.client import EngineClient
 from studio.engine.tables import engines
 from studio.errors import EngineError, NotFoundError, StudioError
 from studio.ids import new_id, now
-from studio.jobs.queue import ENDED, end_job, insert_job, job_of_row, select_jobs
+from studio.jobs.queue import ENDED, end_job, has_worker, insert_job, job_of_row, select_jobs
 from studio.jobs.spec import Spec
-from studio.jobs.tables import jobs, workers
+from studio.jobs.tables import jobs
 from studio.models.tables import bases
 from studio.settings import Settings
 
@@ -188,5 +188,5 @@ class EngineManager:
 
 
 def _require_worker(connection: Connection) -> None:
-    if not connection.execute(sa.select(workers.c.id).where(workers.c.lease_until > now())).first():
+    if not has_worker(connection):
         raise EngineError("error.engine.no_worker")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from studio.db import Database
-from studio.jobs.events import EventWriter
+from studio.jobs.events import Event, EventWriter
 from studio.jobs.runfolder import RunFolder
 from studio.settings import Settings
 
@@ -25,7 +26,10 @@ class StoppedByRequest(Exception):
 
 @dataclass
 class JobContext:
-    """Handed to a job kind's function; lives as long as one attempt."""
+    """Handed to a job kind's function; lives as long as one attempt.
+
+    `history` are the events of the attempts before this one, `resumed_from_step` is where this one goes on.
+    """
 
     job_id: str
     attempt: int
@@ -36,10 +40,18 @@ class JobContext:
     db: Database
     events: EventWriter
     stop: threading.Event = field(default_factory=threading.Event)
+    history: Sequence[Event] = ()
+    resumed_from_step: int = 0
     _last_progress: float = 0.0
 
     def phase(self, phase: str) -> None:
         self.events.write("phase_changed", phase=phase)
+
+    def warn(self, key: str, params: dict[str, Any], rows: Sequence[int] = ()) -> None:
+        """Tell what a person should look at; what an earlier attempt has told is not told again."""
+        told = {"key": key, "params": params, "rows": list(rows)}
+        if not any(event.kind == "warned" and event.body == told for event in self.history):
+            self.events.write("warned", **told)
 
     def progress(self, done: float, total: float, unit: str, eta_s: float | None = None) -> None:
         """Tell how far the job is; at most twice a second, the last one always."""

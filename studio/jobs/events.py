@@ -5,7 +5,9 @@ The job writes, the worker reads; nothing else is said between the two. A half l
 
 from __future__ import annotations
 
+import fcntl
 import json
+import logging
 import math
 import os
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
+from studio.errors import JobError
 from studio.ids import now, time_text
 
 __all__ = ["Event", "EventWriter", "plain_float", "read_events"]
@@ -31,7 +34,12 @@ EventKind = Literal[
     "attempt_ended",
 ]
 
+log = logging.getLogger("studio.events")
+
 _MAX_LINE_BYTES = 64_000
+
+#: Events on which later attempts build: they are on the disk when the writer goes on.
+_SYNCED = ("attempt_started", "checkpoint_saved", "attempt_ended")
 
 
 class Event(BaseModel):
@@ -66,22 +74,32 @@ def _jsonable(value: Any) -> Any:
 
 
 class EventWriter:
-    """Appends events; `seq` goes on from what the file holds, over all attempts.
+    """Appends events; `seq` goes on from what the file holds, over all attempts. `history` is what it held at the start.
 
     A half line that a killed attempt left is cut off first, so that the file stays one object a line.
+    Only one process writes a file: raises JobError while another one does.
     """
 
-    def __init__(self, path: Path, attempt: int) -> None:
+    def __init__(self, path: Path, attempt: int, *, after_seq: int = 0) -> None:
+        """`after_seq`: the last one that was taken in; a power cut can take events from the file that are known already."""
         self._attempt = attempt
-        last = 0
-        complete = 0
-        if path.exists():
-            for event, end in read_events(path):
-                last, complete = event.seq, end
-        self._seq = last
         self._file = path.open("ab")
-        if self._file.tell() != complete:
-            self._file.truncate(complete)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise JobError("error.job.runs_already") from None
+        self.history: list[Event] = []
+        self.begins_at = 0
+        try:
+            for event, self.begins_at in read_events(path):
+                self.history.append(event)
+        except ValueError:
+            # A disk that was full leaves lines that are no events. Nobody has read beyond the first of them.
+            log.exception("%s is cut at byte %d, where it is no event file any more", path, self.begins_at)
+        self._seq = max(after_seq, self.history[-1].seq if self.history else 0)
+        if self._file.tell() != self.begins_at:
+            self._file.truncate(self.begins_at)
 
     def write(self, kind: EventKind, **body: Any) -> None:
         head = {"schema": 1, "seq": self._seq + 1, "at": time_text(now()), "attempt": self._attempt, "kind": kind}
@@ -91,6 +109,8 @@ class EventWriter:
         self._seq += 1
         self._file.write(line + b"\n")
         self._file.flush()
+        if kind in _SYNCED:
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         self._file.flush()

@@ -11,6 +11,7 @@ from studio.errors import JobError
 
 if TYPE_CHECKING:
     from studio.jobs.context import JobContext
+    from studio.jobs.runfolder import RunFolder
 
 __all__ = ["KINDS", "JobClass", "JobKind", "kind_of"]
 
@@ -19,16 +20,34 @@ JobClass = Literal["light", "device", "engine"]
 
 @dataclass(frozen=True)
 class JobKind:
-    """`entry` names `function(context) -> result`, where the result is what `result.json` keeps."""
+    """What can be done in the background.
+
+    entry        names `function(context) -> result`, where the result is what `result.json` keeps
+    restarts     a job of this kind whose process dies is started again by itself: its function can be called twice
+    resume_step  names `function(folder) -> step`, the step from which the next attempt goes on; without it: 0
+    """
 
     name: str
     job_class: JobClass
     entry: str
+    restarts: bool = True
+    resume_step: str = ""
 
     def load(self) -> Callable[[JobContext], dict[str, Any]]:
-        module, _, attribute = self.entry.partition(":")
-        function: Callable[[JobContext], dict[str, Any]] = getattr(importlib.import_module(module), attribute)
+        function: Callable[[JobContext], dict[str, Any]] = _attribute(self.entry)
         return function
+
+    def resumes_from(self, folder: RunFolder) -> int:
+        """The last step whose outcome is safe on the disk."""
+        if not self.resume_step:
+            return 0
+        function: Callable[[RunFolder], int] = _attribute(self.resume_step)
+        return function(folder)
+
+
+def _attribute(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 KINDS: dict[str, JobKind] = {
@@ -36,8 +55,8 @@ KINDS: dict[str, JobKind] = {
     for kind in (
         JobKind("import", "light", "studio.data.jobs:run_import"),
         JobKind("fetch", "device", "studio.models.fetch:run_fetch"),
-        JobKind("train", "device", "studio.train.job:run_training"),
-        JobKind("engine", "engine", "studio.processes.engine:run_engine"),
+        JobKind("train", "device", "studio.train.job:run_training", resume_step="studio.train.checkpoints:resume_step"),
+        JobKind("engine", "engine", "studio.processes.engine:run_engine", restarts=False),
     )
 }
 

@@ -2,6 +2,10 @@
 
     queued ─► starting ─► running ─► (stopping) ─► finished | stopped | failed | lost
        └─► stopped (before it began)      paused: only while queued
+    failed | lost | stopped ─► queued     resumed by a person, under the next attempt
+    starting | running ─► queued          its process died; at most `ATTEMPTS` attempts by itself
+
+Every change names the attempt that it is about, so what arrives late from an earlier one changes nothing.
 """
 
 from __future__ import annotations
@@ -19,15 +23,35 @@ from studio.db import Database
 from studio.errors import JobError, NotFoundError, StudioError
 from studio.ids import new_id, now
 from studio.jobs.kinds import JobClass, kind_of
+from studio.jobs.processes import host_name, is_alive, myself
 from studio.jobs.runfolder import RunFolder
 from studio.jobs.tables import events, jobs, workers
 from studio.settings import Settings
 
-__all__ = ["ACTIVE", "ENDED", "Job", "JobService", "JobState", "end_job", "insert_job", "job_of_row"]
+__all__ = [
+    "ACTIVE",
+    "ATTEMPTS",
+    "ENDED",
+    "RESUMABLE",
+    "Job",
+    "JobService",
+    "JobState",
+    "end_job",
+    "enter_job",
+    "has_worker",
+    "insert_job",
+    "job_of_row",
+    "requeue_job",
+    "select_jobs",
+]
 
 JobState = Literal["queued", "paused", "starting", "running", "stopping", "finished", "stopped", "failed", "lost"]
 ACTIVE: tuple[JobState, ...] = ("starting", "running", "stopping")
 ENDED: tuple[JobState, ...] = ("finished", "stopped", "failed", "lost")
+RESUMABLE: tuple[JobState, ...] = ("stopped", "failed", "lost")
+
+#: How often a job is started whose process keeps dying, before a person is asked (CONTRACTS 4).
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -47,10 +71,13 @@ class Job:
     started_at: datetime | None
     ended_at: datetime | None
     attempt: int
+    deaths: int
     stop_requested_at: datetime | None
+    worker_id: str | None
     host: str | None
     pid: int | None
-    pid_created: float | None
+    pid_created: str | None
+    lease_until: datetime | None
     ingested_seq: int
     ingested_bytes: int
     phase: str | None
@@ -68,6 +95,10 @@ class Job:
     @property
     def has_ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def can_resume(self) -> bool:
+        return self.state in RESUMABLE and kind_of(self.kind).restarts
 
     @property
     def share_done(self) -> float:
@@ -119,11 +150,55 @@ def insert_job(
             author=author,
             created_at=now(),
             attempt=0,
+            deaths=0,
             ingested_seq=0,
             ingested_bytes=0,
         )
     )
     return job_id
+
+
+def enter_job(db: Database, job_id: str, attempt: int) -> Job | None:
+    """Called by the job's process before it does anything: it is the one that executes this attempt.
+
+    None for a process that comes too late: the attempt was given up because its worker died, and is done by another
+    process under the next number. So no job runs twice, whenever the worker was killed.
+    """
+    pid, pid_created = myself()
+    with db.write() as connection:
+        entered = connection.execute(
+            jobs.update()
+            .where(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.state.in_(ACTIVE), jobs.c.pid.is_(None))
+            .values(pid=pid, pid_created=pid_created)
+        )
+        if entered.rowcount == 0:
+            return None
+        return job_of_row(connection.execute(select_jobs().where(jobs.c.id == job_id)).mappings().one())
+
+
+def requeue_job(connection: Connection, job: Job, *, deaths: int) -> bool:
+    """Let a job begin its next attempt; False when somebody else has already changed it."""
+    changed = connection.execute(
+        jobs.update()
+        .where(jobs.c.id == job.id, jobs.c.attempt == job.attempt, jobs.c.state == job.state)
+        .where(jobs.c.pid == job.pid if job.pid is not None else jobs.c.pid.is_(None))
+        .values(
+            state="queued",
+            deaths=deaths,
+            worker_id=None,
+            host=None,
+            pid=None,
+            pid_created=None,
+            lease_until=None,
+            ended_at=None,
+            stop_requested_at=None,
+            phase=None,
+            eta_s=None,
+            result=None,
+            error=None,
+        )
+    )
+    return changed.rowcount > 0
 
 
 def end_job(
@@ -137,7 +212,7 @@ def end_job(
     """Write a job's last state; what its spec names under `then` is queued in the same transaction."""
     ended = connection.execute(
         jobs.update()
-        .where(jobs.c.id == job.id, jobs.c.state.not_in(ENDED))
+        .where(jobs.c.id == job.id, jobs.c.attempt == job.attempt, jobs.c.state.not_in(ENDED))
         .values(
             state=state,
             ended_at=now(),
@@ -151,6 +226,14 @@ def end_job(
             insert_job(
                 connection, spec=follower, name=job.name, author=job.author, request_id=f"{job.id}.then.{number}"
             )
+
+
+def has_worker(connection: Connection) -> bool:
+    """Whether some worker is alive: by its process on this host, by its lease on another one."""
+    for row in connection.execute(sa.select(workers)):
+        if is_alive(row.pid, row.pid_created) if row.host == host_name() else row.lease_until > now():
+            return True
+    return False
 
 
 class JobService:
@@ -214,6 +297,23 @@ class JobService:
                 connection.execute(jobs.update().where(jobs.c.id == job_id).values(stop_requested_at=now()))
         return self.get(actor, job_id)
 
+    @allows("job.resume")
+    def resume(self, actor: Actor, job_id: str) -> Job:
+        """Let a job that was stopped, failed or got lost go on; asking twice, or by two people, is the same as once.
+
+        Raises JobError for one that has finished or cannot go on.
+        """
+        with self._db.write() as connection:
+            row = connection.execute(select_jobs().where(jobs.c.id == job_id)).mappings().first()
+            if row is None:
+                raise NotFoundError("error.job.unknown", job=job_id)
+            job = job_of_row(row)
+            if job.has_ended:
+                if not job.can_resume:
+                    raise JobError("error.job.cannot_resume", name=job.name)
+                requeue_job(connection, job, deaths=0)
+        return self.get(actor, job_id)
+
     @allows("job.read")
     def require_worker(self, actor: Actor) -> None:
         """Raises JobError when no worker is alive: a queued job would wait for ever."""
@@ -223,5 +323,4 @@ class JobService:
     @allows("job.read")
     def worker_alive(self, actor: Actor) -> bool:
         with self._db.read() as connection:
-            query = sa.select(sa.func.count()).select_from(workers).where(workers.c.lease_until > now())
-            return bool(connection.execute(query).scalar())
+            return has_worker(connection)

@@ -13,7 +13,7 @@ import psutil
 
 from studio.settings import Settings
 
-__all__ = ["Device", "devices", "free_disk_bytes", "free_memory_bytes"]
+__all__ = ["Device", "devices", "free_disk_bytes", "free_memory_bytes", "oom_kills"]
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,12 @@ def free_memory_bytes() -> int:
 
 def free_disk_bytes(path: Path) -> int:
     return shutil.disk_usage(path).free
+
+
+def oom_kills() -> int:
+    """Processes that the system has killed since its start because memory ran out; 0 where it does not say."""
+    counters = Path("/proc/vmstat")
+    if not counters.exists():
+        return 0
+    found = (line.split() for line in counters.read_text().splitlines() if line.startswith("oom_kill "))
+    return sum(int(count) for _, count in found)

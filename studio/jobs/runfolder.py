@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,10 @@ __all__ = ["RunFolder", "write_by_rename"]
 def write_by_rename(path: Path, content: str) -> None:
     """Write a file so that a reader sees the old or the new one, never a half."""
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(content, "utf-8")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut may leave the new name on an empty file
     temporary.replace(path)
 
 
@@ -56,6 +60,7 @@ class RunFolder:
         write_by_rename(self.result_file, json.dumps(result, ensure_ascii=False, indent=1))
 
     def read_result(self) -> dict[str, Any] | None:
+        """What an attempt left; None when none left anything. Raises ValueError for a file that somebody broke."""
         if not self.result_file.exists():
             return None
         return cast("dict[str, Any]", json.loads(self.result_file.read_text("utf-8")))

@@ -43,8 +43,9 @@ jobs = sa.Table(
     sa.Column("worker_id", sa.String(40)),
     sa.Column("host", sa.String(200)),
     sa.Column("pid", sa.Integer),
-    sa.Column("pid_created", sa.Float),
+    sa.Column("pid_created", sa.String(120)),  # as `processes.created` spells it
     sa.Column("lease_until", UtcDateTime),
+    sa.Column("deaths", sa.Integer, nullable=False, default=0, server_default="0"),  # since a person last set it going
     # What the worker has taken in from events.jsonl.
     sa.Column("ingested_seq", sa.Integer, nullable=False, default=0),
     sa.Column("ingested_bytes", sa.BigInteger, nullable=False, default=0),
@@ -63,7 +64,7 @@ workers = sa.Table(
     sa.Column("id", sa.String(40), primary_key=True),
     sa.Column("host", sa.String(200), nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
-    sa.Column("pid_created", sa.Float, nullable=False),
+    sa.Column("pid_created", sa.String(120), nullable=False),
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("lease_until", UtcDateTime, nullable=False, index=True),
     sa.Column("stop_requested_at", UtcDateTime),
@@ -104,5 +105,6 @@ checkpoints = sa.Table(
     sa.Column("bytes", sa.BigInteger, nullable=False),
     sa.Column("val_loss", sa.Float),
     sa.Column("best", sa.Boolean, nullable=False, default=False),
+    sa.Column("pinned", sa.Boolean, nullable=False, default=False, server_default=sa.false()),  # kept by somebody's wish
     sa.Column("created_at", UtcDateTime, nullable=False),
 )

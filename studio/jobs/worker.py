@@ -1,36 +1,38 @@
 """The worker: owns leases, starts jobs in process groups of their own, takes in their events, and sees them end.
 
 It holds no truth. Everything it knows of a job is in the database and the job's folder, so a new worker on the same host
-goes on with the jobs of a dead one: it knows them by (host, pid, creation time of the process).
+goes on with the jobs of a dead one: it knows them by (host, pid, creation of the process). What it measures, it measures
+by the monotonic clock; a wall clock that jumps changes no decision.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import psutil
 import sqlalchemy as sa
 
 from studio.db import Database
 from studio.errors import JobError, StudioError
 from studio.ids import new_id, now
 from studio.jobs.ingest import ingest
-from studio.jobs.kinds import JobClass
-from studio.jobs.queue import ACTIVE, Job, end_job, job_of_row, select_jobs
+from studio.jobs.kinds import JobClass, kind_of
+from studio.jobs.launch import Child, start_job
+from studio.jobs.processes import host_name, is_alive, myself
+from studio.jobs.queue import ACTIVE, ATTEMPTS, Job, end_job, job_of_row, requeue_job, select_jobs
+from studio.jobs.resources import free_disk_bytes, oom_kills
 from studio.jobs.runfolder import RunFolder
 from studio.jobs.tables import jobs, workers
-from studio.settings import ROOT, Settings
+from studio.settings import Settings
 
-__all__ = ["Worker", "process_created"]
+__all__ = ["Worker"]
 
 log = logging.getLogger("studio.worker")
 
@@ -41,34 +43,34 @@ _LIGHT_SLOTS = 2
 _DEVICE_SLOTS = 1  # one at a time, also on a machine of several cards: a job does not yet hear which card is its own
 _ENGINE_SLOTS = 4
 
-#: How long a job may take to end after it was asked to: a training saves a checkpoint first.
-_GRACE: dict[JobClass, timedelta] = {
-    "light": timedelta(seconds=15),
-    "device": timedelta(seconds=180),
-    "engine": timedelta(seconds=15),
-}
+#: Seconds that a job may take to end after it was asked to: a training saves a checkpoint first.
+_GRACE_S: dict[JobClass, float] = {"light": 15.0, "device": 180.0, "engine": 15.0}
 
+#: A job of another host whose lease nobody renewed for so many seconds is lost (CONTRACTS 4).
+_LOST_S = 600.0
 
-def process_created(pid: int) -> float | None:
-    """When the process with this pid was created; None when there is none (a zombie is none)."""
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.NoSuchProcess:
-        return None
+#: With less free than this, a process that ended without a word could not write why.
+_FULL_DISK_BYTES = 1_000_000
+
+Launch = Callable[[Settings, Job], Child]
 
 
 class Worker:
     """One per host and home. `run()` returns when somebody asked it to stop."""
 
-    def __init__(self, db: Database, settings: Settings) -> None:
+    def __init__(self, db: Database, settings: Settings, launch: Launch = start_job) -> None:
         self._db = db
         self._settings = settings
-        self._host = socket.gethostname()
+        self._launch = launch
+        self._host = host_name()
         self._id = new_id("wrk")
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._stopping = False
         self._next_heartbeat = 0.0
+        # By job. None of it is needed after a restart of the worker.
+        self._children: dict[str, Child] = {}
+        self._asked: dict[str, float] = {}  # when it was sent the signal to stop, by the monotonic clock
+        self._kills: dict[str, int] = {}  # processes that the system had killed for memory when it began
+        self._leases: dict[str, tuple[datetime | None, float]] = {}  # other hosts': the lease, and since when it is seen
 
     # 1 Life of the worker
 
@@ -83,7 +85,11 @@ class Worker:
             self._enter()
             try:
                 while not self._stopping:
-                    self.look()
+                    try:
+                        self.look()
+                    except StudioError:
+                        # A locked database, a full disk: it passes, and nothing is lost meanwhile.
+                        log.exception("this look failed; the next one follows")
                     time.sleep(_LOOK_S)
             finally:
                 self._leave()
@@ -92,7 +98,7 @@ class Worker:
         self._stopping = True
 
     def _enter(self) -> None:
-        pid = os.getpid()
+        pid, pid_created = myself()
         with self._db.write() as connection:
             connection.execute(workers.delete().where(workers.c.host == self._host))
             connection.execute(
@@ -100,7 +106,7 @@ class Worker:
                     id=self._id,
                     host=self._host,
                     pid=pid,
-                    pid_created=process_created(pid),
+                    pid_created=pid_created,
                     started_at=now(),
                     lease_until=now() + _LEASE,
                 )
@@ -117,11 +123,14 @@ class Worker:
         moment = time.monotonic()
         beats = moment >= self._next_heartbeat
         if beats:
-            self._next_heartbeat = moment + _HEARTBEAT_S
             self._beat()
-        for job in self._own_jobs():
+            self._next_heartbeat = moment + _HEARTBEAT_S
+        for job in self._active_jobs():
             try:
-                self._watch(job, beats)
+                if job.host == self._host:
+                    self._watch(job, beats)
+                else:
+                    self._look_for_lease(job, moment)
             except Exception:
                 # One job's broken folder must not take the others down with it.
                 log.exception("job %s could not be watched", job.id)
@@ -137,10 +146,9 @@ class Worker:
 
     # 2 Jobs that run
 
-    def _own_jobs(self) -> list[Job]:
-        query = select_jobs().where(jobs.c.state.in_(ACTIVE), jobs.c.host == self._host)
+    def _active_jobs(self) -> list[Job]:
         with self._db.read() as connection:
-            return [job_of_row(row) for row in connection.execute(query).mappings()]
+            return [job_of_row(row) for row in connection.execute(select_jobs().where(jobs.c.state.in_(ACTIVE))).mappings()]
 
     def _watch(self, job: Job, beats: bool) -> None:
         alive = self._is_alive(job)  # asked before the events are read: what it wrote last is then taken in
@@ -154,42 +162,83 @@ class Worker:
         if beats:
             with self._db.write() as connection:
                 connection.execute(jobs.update().where(jobs.c.id == job.id).values(lease_until=now() + _LEASE))
-        if job.stop_requested_at is not None:
-            self._stop_job(job, job.stop_requested_at)
+        if job.stop_requested_at is not None and job.pid is not None:
+            self._stop_job(job, job.pid)
 
     def _is_alive(self, job: Job) -> bool:
         child = self._children.get(job.id)
-        if child is not None:
-            return child.poll() is None
-        if job.pid is None or job.pid_created is None:
-            return False
-        created = process_created(job.pid)
-        return created is not None and abs(created - job.pid_created) < 1.0
+        runs = child is not None and child.poll() is None
+        if job.pid is None:
+            return runs  # on its way: a process enters its own pid
+        return is_alive(job.pid, job.pid_created)
 
-    def _stop_job(self, job: Job, asked_at: datetime) -> None:
+    def _stop_job(self, job: Job, pid: int) -> None:
         """First a signal that the job may answer by saving; after the grace its whole process group is killed."""
-        assert job.pid is not None
-        late = now() - asked_at > _GRACE[job.job_class]
-        if job.state != "stopping":
-            os.killpg(job.pid, signal.SIGTERM)
+        moment = time.monotonic()
+        if job.id not in self._asked:
             with self._db.write() as connection:
-                connection.execute(jobs.update().where(jobs.c.id == job.id).values(state="stopping"))
-        elif late:
+                this = jobs.update().where(jobs.c.id == job.id, jobs.c.attempt == job.attempt, jobs.c.state.in_(ACTIVE))
+                connection.execute(this.values(state="stopping"))
+            self._asked[job.id] = moment
+            _signal_group(pid, signal.SIGTERM)
+        elif moment - self._asked[job.id] > _GRACE_S[job.job_class]:
             log.warning("job %s did not stop in time and is killed", job.id)
-            os.killpg(job.pid, signal.SIGKILL)
+            _signal_group(pid, signal.SIGKILL)
 
     def _settle(self, job: Job) -> None:
-        """Write how a job whose process is gone has ended, by the result it left."""
-        self._children.pop(job.id, None)
-        result = RunFolder(self._settings.home / job.folder).read_result()
+        """Write how a job whose process is gone has ended, by the result it left; or let it go on when it left none."""
+        child = self._children.get(job.id)
+        result = self._result(job)
         with self._db.write() as connection:
-            if result is not None and result["attempt"] == job.attempt:
+            if result is not None:
                 end_job(connection, job, result["state"], result=result.get("result"), error=result.get("error"))
+                ended: str = result["state"]
             elif job.stop_requested_at is not None:
                 end_job(connection, job, "stopped")
+                ended = "stopped"
+            elif job.pid is None and child is None:
+                requeue_job(connection, job, deaths=job.deaths)  # its worker died before the process entered itself
+                ended = "not begun; it is next"
+            elif (error := self._why_no_further(job)) is not None:
+                end_job(connection, job, "failed", error=error)
+                ended = "failed"
             else:
-                end_job(connection, job, "failed", error=JobError("error.job.died", log=f"{job.folder}/log.txt"))
-        log.info("job %s ended", job.id)
+                requeue_job(connection, job, deaths=job.deaths + 1)
+                ended = "died; it goes on"
+        for kept in (self._children, self._asked, self._kills):
+            kept.pop(job.id, None)
+        log.info("job %s, attempt %d: %s", job.id, job.attempt, ended)
+
+    def _result(self, job: Job) -> dict[str, Any] | None:
+        """What this attempt left. A file that cannot be read counts as none: the attempt is done again."""
+        try:
+            result = RunFolder(self._settings.home / job.folder).read_result()
+        except ValueError:
+            log.exception("job %s has a broken result file", job.id)
+            return None
+        return result if result is not None and result["attempt"] == job.attempt else None
+
+    def _why_no_further(self, job: Job) -> StudioError | None:
+        """Why a job that died is not started again by itself; None when it is."""
+        if oom_kills() > self._kills.get(job.id, oom_kills()):
+            return JobError("error.job.killed_for_memory")
+        free = free_disk_bytes(self._settings.home)
+        if free < _FULL_DISK_BYTES:
+            return JobError("error.job.disk_full", free_bytes=free)
+        if kind_of(job.kind).restarts and job.deaths + 1 < ATTEMPTS:
+            return None
+        return JobError("error.job.died", n=job.deaths + 1, log=f"{job.folder}/log.txt")
+
+    def _look_for_lease(self, job: Job, moment: float) -> None:
+        """Another host's job is lost when its lease has not been renewed for long, as this worker's own clock measures it."""
+        lease, since = self._leases.get(job.id, (None, moment))
+        if lease != job.lease_until:
+            self._leases[job.id] = (job.lease_until, moment)
+        elif moment - since > _LOST_S:
+            with self._db.write() as connection:
+                end_job(connection, job, "lost", error=JobError("error.job.lost", host=str(job.host)))
+            del self._leases[job.id]
+            log.warning("job %s of host %s is lost", job.id, job.host)
 
     # 3 Jobs that wait
 
@@ -213,7 +262,8 @@ class Worker:
         with self._db.read() as connection:
             if connection.execute(waiting).first() is None:
                 return None
-        busy = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.state.in_(ACTIVE), jobs.c.job_class == job_class)
+        of_class = sa.and_(jobs.c.state.in_(ACTIVE), jobs.c.job_class == job_class, jobs.c.host == self._host)
+        busy = sa.select(sa.func.count()).select_from(jobs).where(of_class)
         with self._db.write() as connection:
             if (connection.execute(busy).scalar() or 0) >= slots:
                 return None
@@ -228,6 +278,8 @@ class Worker:
                     attempt=row["attempt"] + 1,
                     worker_id=self._id,
                     host=self._host,
+                    pid=None,
+                    pid_created=None,
                     started_at=now(),
                     lease_until=now() + _LEASE,
                 )
@@ -236,33 +288,19 @@ class Worker:
         return job_of_row(claimed)
 
     def _start(self, job: Job) -> None:
-        folder = RunFolder(self._settings.home / job.folder)
         try:
-            folder.create(job.spec)
-            with folder.log_file.open("ab") as log_file:
-                child = subprocess.Popen(
-                    [sys.executable, "-m", "studio.processes.job", job.id],
-                    cwd=ROOT,
-                    env=self._environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log_file,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # a process group of its own: it outlives the worker and ends as a whole
-                )
+            RunFolder(self._settings.home / job.folder).create(job.spec)
+            child = self._launch(self._settings, job)
         except OSError as error:
             with self._db.write() as connection:
-                failure = StudioError("error.job.not_started", reason=str(error))
-                end_job(connection, job, "failed", error=failure)
+                end_job(connection, job, "failed", error=StudioError("error.job.not_started", reason=str(error)))
             return
         self._children[job.id] = child
-        with self._db.write() as connection:
-            values = {"pid": child.pid, "pid_created": process_created(child.pid)}
-            connection.execute(jobs.update().where(jobs.c.id == job.id).values(**values))
-        log.info("job %s (%s) started as pid %s", job.id, job.kind, child.pid)
+        self._kills[job.id] = oom_kills()
+        log.info("job %s (%s), attempt %d: started as pid %s", job.id, job.kind, job.attempt, child.pid)
 
-    def _environment(self) -> dict[str, Any]:
-        return os.environ | {
-            "STUDIO_HOME": str(self._settings.home),
-            "PYTHONUNBUFFERED": "1",
-            "TOKENIZERS_PARALLELISM": "false",
-        }
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    """To a process that was alive a moment ago and leads its own group; one that has just ended needs no signal."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, number)

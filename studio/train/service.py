@@ -202,6 +202,12 @@ class TrainService:
         self._jobs.stop(actor, run.job.id)
         return self.get(actor, run_id)
 
+    @allows("run.resume")
+    def resume(self, actor: Actor, run_id: str) -> Run:
+        """Let a run that was stopped, failed or got lost go on from its last good checkpoint; twice is the same as once."""
+        self._jobs.resume(actor, self.get(actor, run_id).job.id)
+        return self.get(actor, run_id)
+
     @allows("run.read")
     def curves(self, actor: Actor, run_id: str) -> Curves:
         """At most 1,000 points a series. Buckets are powers of two of steps, so they stay where they are as a run grows."""

@@ -15,7 +15,7 @@ from typing import Self
 import psutil
 
 from studio.access import Actor, local_admin
-from studio.jobs.worker import process_created
+from studio.jobs.processes import created as process_created
 from studio.services import Services, build_services
 from studio.settings import ROOT, Settings
 

@@ -26,6 +26,7 @@ from studio.models.catalogue import Base
 from studio.models.tables import bases
 from studio.services import Services, build_services
 from studio.settings import ROOT, Settings
+from tests.unit.postgresql import Missing, PostgresServer, running
 
 SAMPLE = ROOT / "assets" / "sample" / "eye-care.jsonl"
 CONTEXT = 512
@@ -44,9 +45,53 @@ def plain_environment() -> Iterator[None]:
         yield
 
 
+# --- databases --------------------------------------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "backends(*names): databases a test runs on; without it, sqlite alone")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests of storage say `pytestmark = pytest.mark.backends("sqlite", "postgresql")`, and each that uses `settings`, `db`
+    or `services` runs on both. The mark of a single test wins over the file's.
+    """
+    mark = metafunc.definition.get_closest_marker("backends")
+    if mark is not None and "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", mark.args)
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", device="cpu").ready()
+def backend() -> str:
+    """The kind of database under the test: "sqlite" or "postgresql"."""
+    return "sqlite"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """A home of the test's own, and the name of a database that is not there before `db` or `empty_db` makes it."""
+    if backend == "sqlite":
+        yield Settings(home=tmp_path / "home", device="cpu").ready()
+        return
+    server: PostgresServer = request.getfixturevalue("postgresql")
+    url = server.new_url()
+    yield Settings(home=tmp_path / "home", device="cpu", database_url=url).ready()
+    server.drop(url)
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A server with the database `migrated`, to be copied; skips where PostgreSQL is not installed."""
+    try:
+        with running() as server:
+            home = Settings(home=tmp_path_factory.mktemp("migrated"), database_url=server.url("migrated")).ready()
+            server.create(home.database_url)
+            db = Database(home.url)
+            db.migrate(home)
+            db.close()
+            yield server
+    except Missing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")
@@ -60,11 +105,28 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def db(settings: Settings, migrated_file: Path) -> Iterator[Database]:
-    shutil.copyfile(migrated_file, settings.home / "studio.db")
+def empty_db(settings: Settings, backend: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database without any table."""
+    if backend == "postgresql":
+        request.getfixturevalue("postgresql").create(settings.database_url)
     database = Database(settings.url)
     yield database
     database.close()
+
+
+@pytest.fixture
+def db(settings: Settings, backend: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database at the newest schema, without rows."""
+    if backend == "postgresql":
+        request.getfixturevalue("postgresql").create(settings.database_url, template="migrated")
+    else:
+        shutil.copyfile(request.getfixturevalue("migrated_file"), settings.home / "studio.db")
+    database = Database(settings.url)
+    yield database
+    database.close()
+
+
+# --- who asks, and for what -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -24,9 +24,11 @@ VIEWER = {
     "chat.read",
     "chat.write",
     "engine.use",
+    "storage.read",
 }
-EDITOR = VIEWER | {"dataset.import", "dataset.delete", "model.fetch", "run.start", "run.stop", "job.stop"}
-ADMIN = EDITOR | {"settings.write"}
+EDITOR = VIEWER | {"dataset.import", "dataset.delete", "model.fetch", "job.resume", "job.stop"}
+EDITOR = EDITOR | {"run.resume", "run.start", "run.stop"}
+ADMIN = EDITOR | {"settings.write", "storage.clean", "backup.save", "backup.restore"}
 
 #: Public methods that carry no action, each with its reason.
 WITHOUT_ACTION = {

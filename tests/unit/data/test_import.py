@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +18,16 @@ import sqlalchemy as sa
 from studio.access import Actor
 from studio.data import store
 from studio.data.jobs import run_import
-from studio.data.rows import NewRow
 from studio.data.service import SAMPLE_FILE, Imported, ImportSpec
 from studio.data.snapshot import ensure_snapshot, read_snapshot
 from studio.data.tables import datasets, revisions, rows
 from studio.errors import ConfigError, DataError
+from studio.ids import now
 from studio.jobs.context import JobContext, StoppedByRequest
 from studio.services import Services
-from studio.settings import Settings
+from studio.settings import ROOT, Settings
+
+pytestmark = pytest.mark.backends("sqlite", "postgresql")
 
 Write = Callable[..., Path]
 
@@ -210,17 +216,47 @@ def click_import(services: Services, actor: Actor, spec: ImportSpec) -> Imported
     return services.data.import_upload(actor, spec, request_id="wish")
 
 
+#: An import in a request's thread, killed while it writes: 1,500 rows are one batch and a half.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from studio.data import store
+from studio.data.jobs import ImportSpec, import_rows
+from studio.db import Database
+from studio.settings import ROOT, Settings
+
+home, url, upload = sys.argv[1:]
+settings = Settings(home=Path(home), database_url=url)
+store.commit_revision = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+spec = ImportSpec(upload=upload, file_name="half.jsonl", dataset_name="half")
+import_rows(Database(settings.url), settings, spec, "usr_a")
+"""
+
+
 def test_what_a_killed_import_left_is_taken_back_at_the_next_start(
-    services: Services, actor: Actor, write_rows: Write
+    services: Services, settings: Settings, actor: Actor, write_rows: Write
 ) -> None:
     kept = imported(services, actor, write_rows([question(n) for n in range(5)]), name="whole")
-    with services.db.write() as connection:  # as far as a killed writer came
-        left = store.create_dataset(connection, "half", actor.user_id)
-        store.open_revision(connection, left, actor.user_id, "import")
-    store.write_rows(services.db, left, 1, [NewRow("text", {"text": "half"})], actor.user_id)
+    upload = services.data.stage(actor, write_rows([question(n) for n in range(1500)]))
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(settings.home), settings.database_url, upload], cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
+    with services.db.read() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(rows)).scalar() == 1505
     assert services.data.recover() == 1
     assert [info.id for info in services.data.list(actor)] == [kept.id]
+    with services.db.read() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(rows)).scalar() == 5
     assert imported(services, actor, write_rows([question(n) for n in range(5)]), name="half").n_rows == 5
+
+
+def test_what_another_host_still_imports_is_left_alone_for_ten_minutes(
+    services: Services, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with services.db.write() as connection:
+        store.create_dataset(connection, "theirs", "usr_b")
+    assert services.data.recover() == 0
+    monkeypatch.setattr("studio.data.jobs.now", lambda: now() + timedelta(minutes=11))
+    assert services.data.recover() == 1
 
 
 def test_a_spec_with_unknown_fields_is_refused_by_the_job(job_context: Callable[..., JobContext]) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,18 @@ from studio.data.store import create_dataset
 from studio.errors import JobError
 from studio.ids import now
 from studio.jobs.events import read_events
-from studio.jobs.queue import Job, insert_job
+from studio.jobs.processes import myself
+from studio.jobs.queue import ATTEMPTS, Job, enter_job, insert_job
 from studio.jobs.runfolder import RunFolder
 from studio.jobs.tables import jobs, workers
-from studio.jobs.worker import Worker, process_created
+from studio.jobs.worker import Worker
 from studio.services import Services
 from studio.settings import ROOT
 
 WaitUntil = Callable[..., Any]
 
 #: Rows of a file whose import takes some seconds: long enough to be caught in the middle.
-MANY = 60_000
+MANY = 30_000
 
 
 class Shop:
@@ -91,12 +93,26 @@ def look_until(worker: Worker, shop: Shop, job_id: str, wanted: Callable[[Job], 
     return found
 
 
+def send(job: Job, number: signal.Signals) -> None:
+    assert job.pid, "a group of 0 would be this very process's own"
+    os.killpg(job.pid, number)
+
+
 def has_ended(job: Job) -> bool:
     return job.has_ended
 
 
+def has_entered(job: Job) -> bool:
+    return job.pid is not None
+
+
 def is_running(job: Job) -> bool:
     return job.state == "running"
+
+
+def event_seqs(shop: Shop, job: Job) -> list[int]:
+    """Of every event in the job's file."""
+    return [event.seq for event, _ in read_events(shop.services.settings.home / job.folder / "events.jsonl")]
 
 
 # --- through the worker -----------------------------------------------------------------------------------------------
@@ -122,26 +138,59 @@ def test_a_job_that_fails_says_why(shop: Shop, wait_until: WaitUntil) -> None:
     assert "Traceback" in shop.services.jobs.log_tail(shop.actor, job_id)
 
 
-def test_a_job_whose_process_is_killed_has_failed_and_its_dataset_is_not_there(shop: Shop, wait_until: WaitUntil) -> None:
+def test_a_killed_import_begins_again_and_leaves_one_whole_dataset(shop: Shop, wait_until: WaitUntil) -> None:
     job_id = shop.queue_import("killed", MANY)
     worker = shop.worker()
     running = look_until(worker, shop, job_id, is_running, wait_until)
-    os.killpg(running.pid or 0, signal.SIGKILL)
+    send(running, signal.SIGKILL)
     job = look_until(worker, shop, job_id, has_ended, wait_until)
-    assert job.state == "failed"
-    assert job.error == {"key": "error.job.died", "field": None, "params": {"log": f"jobs/{job_id}/log.txt"}}
+    assert (job.state, job.attempt, job.deaths) == ("finished", 2, 1)
+    assert job.pid != running.pid
+    [dataset] = shop.services.data.list(shop.actor)
+    assert (dataset.id, dataset.counts) == ((job.result or {})["dataset_id"], {"train": MANY})
+    assert event_seqs(shop, job) == list(range(1, job.ingested_seq + 1))
+
+
+def test_a_job_that_dies_three_times_has_failed_and_a_person_can_let_it_go_on(shop: Shop, wait_until: WaitUntil) -> None:
+    job_id = shop.queue_import("poison", MANY)
+    worker = shop.worker()
+    for attempt in range(1, ATTEMPTS + 1):
+        look_until(worker, shop, job_id, lambda job, n=attempt: is_running(job) and job.attempt == n, wait_until)
+        send(shop.job(job_id), signal.SIGKILL)
+    job = look_until(worker, shop, job_id, has_ended, wait_until)
+    assert (job.state, job.attempt) == ("failed", ATTEMPTS)
+    assert job.error == {"key": "error.job.died", "field": None, "params": {"n": ATTEMPTS, "log": f"jobs/{job_id}/log.txt"}}
     assert shop.services.data.list(shop.actor) == []
+    shop.services.jobs.resume(shop.actor, job_id)
+    shop.services.jobs.resume(shop.actor, job_id)  # somebody else, at the same moment
+    job = look_until(worker, shop, job_id, has_ended, wait_until)
+    assert (job.state, job.attempt, job.error) == ("finished", ATTEMPTS + 1, None)
+    assert [info.counts for info in shop.services.data.list(shop.actor)] == [{"train": MANY}]
+
+
+def test_what_the_system_killed_for_memory_is_not_tried_again(
+    shop: Shop, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kills = [7]
+    monkeypatch.setattr("studio.jobs.worker.oom_kills", lambda: kills[0])
+    job_id = shop.queue_import("greedy", MANY)
+    worker = shop.worker()
+    running = look_until(worker, shop, job_id, is_running, wait_until)
+    kills[0] += 1
+    send(running, signal.SIGKILL)
+    job = look_until(worker, shop, job_id, has_ended, wait_until)
+    assert (job.state, (job.error or {})["key"]) == ("failed", "error.job.killed_for_memory")
 
 
 def test_a_running_job_that_is_asked_to_stop_ends_as_stopped_and_leaves_nothing(shop: Shop, wait_until: WaitUntil) -> None:
     job_id = shop.queue_import("stopped", MANY)
     worker = shop.worker()
     running = look_until(worker, shop, job_id, is_running, wait_until)
-    os.killpg(running.pid or 0, signal.SIGSTOP)  # held, so that it cannot finish before it is asked
+    send(running, signal.SIGSTOP)  # held, so that it cannot finish before it is asked
     shop.services.jobs.stop(shop.actor, job_id)
     worker.look()
     assert shop.job(job_id).state == "stopping"
-    os.killpg(running.pid or 0, signal.SIGCONT)
+    send(running, signal.SIGCONT)
     job = look_until(worker, shop, job_id, has_ended, wait_until)
     assert job.state == "stopped"
     result = RunFolder(shop.services.settings.home / job.folder).read_result()
@@ -153,13 +202,12 @@ def test_a_running_job_that_is_asked_to_stop_ends_as_stopped_and_leaves_nothing(
 def test_a_new_worker_adopts_the_running_job_of_a_dead_one_and_sees_it_end(shop: Shop, wait_until: WaitUntil) -> None:
     job_id = shop.queue_import("adopted", 200)
     first = shop.worker()
-    first.look()
-    started = shop.job(job_id)
-    os.killpg(started.pid or 0, signal.SIGSTOP)
+    started = look_until(first, shop, job_id, has_entered, wait_until)
+    send(started, signal.SIGSTOP)
     second = shop.worker()  # knows the job from the database alone
     second.look()
     assert shop.job(job_id).has_ended is False
-    os.killpg(started.pid or 0, signal.SIGCONT)
+    send(started, signal.SIGCONT)
     job = look_until(second, shop, job_id, has_ended, wait_until)
     assert (job.state, job.attempt, job.pid) == ("finished", 1, started.pid)
     assert shop.services.data.get(shop.actor, (job.result or {})["dataset_id"]).counts == {"train": 200}
@@ -171,34 +219,136 @@ def test_a_pid_that_belongs_to_somebody_else_by_now_is_not_taken_for_the_job(sho
     worker = shop.worker()
     with shop.services.db.write() as connection:
         values = {"state": "running", "attempt": 1, "host": worker._host, "pid": os.getpid()}
-        created = (process_created(os.getpid()) or 0) - 3600
-        connection.execute(jobs.update().values(**values, pid_created=created))
+        boot, _, ticks = myself()[1].partition("/")
+        connection.execute(jobs.update().values(**values, pid_created=f"{boot}/{int(ticks) - 1}"))
     worker.look()
-    job = shop.services.jobs.get(shop.actor, job_id)
-    assert (job.state, (job.error or {}).get("key")) == ("failed", "error.job.died")
+    job = shop.job(job_id)
+    assert (job.state, job.attempt, job.deaths) == ("starting", 2, 1)
+    assert os.getpid() not in shop.pids
 
 
 def test_a_job_of_another_host_is_left_alone(shop: Shop) -> None:
     job_id = shop.queue_import("elsewhere", 1)
     with shop.services.db.write() as connection:
-        values = {"state": "running", "attempt": 1, "host": "another-host", "pid": 1, "pid_created": 0.0}
+        values = {"state": "running", "attempt": 1, "host": "another-host", "pid": 1, "pid_created": "b/1"}
         connection.execute(jobs.update().values(**values))
     shop.worker().look()
     assert shop.services.jobs.get(shop.actor, job_id).state == "running"
 
 
-def test_a_job_with_a_broken_event_file_ends_all_the_same(shop: Shop) -> None:
+def test_a_job_with_a_broken_event_file_goes_on_all_the_same(shop: Shop, wait_until: WaitUntil) -> None:
     """A disk that was full for a moment leaves a line that is no event; the job must not hold its slot for ever."""
     job_id = shop.queue_import("broken", 1)
     worker = shop.worker()
     folder = RunFolder(shop.services.settings.home / "jobs" / job_id)
-    folder.create({"kind": "import"})
+    folder.create(shop.job(job_id).spec)
     folder.events_file.write_bytes(b"\0\0\0\0\n")
     with shop.services.db.write() as connection:
-        connection.execute(jobs.update().values(state="running", attempt=1, host=worker._host, pid=2**22, pid_created=0.0))
+        connection.execute(jobs.update().values(state="running", attempt=1, host=worker._host, pid=2**22, pid_created="b/1"))
+    job = look_until(worker, shop, job_id, has_ended, wait_until)
+    assert (job.state, job.attempt) == ("finished", 2)
+    assert event_seqs(shop, job) == list(range(1, job.ingested_seq + 1))
+
+
+# --- whose job it is --------------------------------------------------------------------------------------------------
+
+
+def test_a_process_that_enters_too_late_does_nothing(shop: Shop, wait_until: WaitUntil) -> None:
+    """The worker died right after it had started the process; the next one has given the attempt up."""
+    job_id = shop.queue_import("late", 3)
+    dead = shop.worker()
+    dead._launch = lambda settings, job: Nobody()
+    dead.look()
+    assert (shop.job(job_id).state, shop.job(job_id).attempt, shop.job(job_id).pid) == ("starting", 1, None)
+    job = look_until(shop.worker(), shop, job_id, has_ended, wait_until)
+    assert (job.state, job.attempt, job.deaths) == ("finished", 2, 0)
+    assert enter_job(shop.services.db, job_id, 1) is None
+    assert enter_job(shop.services.db, job_id, 2) is None
+    assert start_attempt(shop, job_id, attempt=1).wait(60) == 0
+    assert len(shop.services.data.list(shop.actor)) == 1
+    assert {event.attempt for event, _ in read_events(shop.services.settings.home / job.folder / "events.jsonl")} == {2}
+
+
+class Nobody:
+    """A process that a worker started right before it was killed itself."""
+
+    pid = 2**22
+
+    def poll(self) -> int | None:
+        return None
+
+
+def test_two_processes_cannot_enter_one_attempt(shop: Shop) -> None:
+    job_id = shop.queue_import("twice", 1)
+    with shop.services.db.write() as connection:
+        connection.execute(jobs.update().values(state="starting", attempt=1))
+    assert enter_job(shop.services.db, job_id, 1) is not None
+    assert enter_job(shop.services.db, job_id, 1) is None
+
+
+def test_a_clock_that_jumps_changes_nothing(shop: Shop, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour forth, an hour back, while a job runs, waits to stop, or belongs to another host."""
+    shift = [timedelta()]
+    for module in ("worker", "queue", "events"):
+        monkeypatch.setattr(f"studio.jobs.{module}.now", lambda: now() + shift[0])
+    far = shop.queue_import("far", 1)
+    with shop.services.db.write() as connection:
+        connection.execute(jobs.update().values(state="running", attempt=1, host="another-host", lease_until=now()))
+    job_id = shop.queue_import("near", 200)
+    worker = shop.worker()
+    running = look_until(worker, shop, job_id, has_entered, wait_until)
+    send(running, signal.SIGSTOP)
+    shop.services.jobs.stop(shop.actor, job_id)
+    for hours in (1, -1, 48):
+        shift[0] = timedelta(hours=hours)
+        worker.look()
+        shop.worker().look()  # a new one, that adopts
+        assert shop.job(job_id).state in ("starting", "running", "stopping")
+        assert shop.job(job_id).pid == running.pid
+        assert shop.job(far).state == "running"
+    send(running, signal.SIGCONT)
+    job = look_until(worker, shop, job_id, has_ended, wait_until)
+    assert (job.state, job.attempt) == ("stopped", 1)
+
+
+def test_a_job_of_another_host_is_lost_when_its_lease_stands_still_for_ten_minutes(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("studio.jobs.worker.time.monotonic", lambda: clock[0])
+    job_id = shop.queue_import("elsewhere", 1)
+    values = {"state": "running", "attempt": 1, "host": "another-host", "pid": 1, "pid_created": "b/1"}
+
+    def renew() -> None:
+        with shop.services.db.write() as connection:
+            connection.execute(jobs.update().values(**values, lease_until=now() + timedelta(seconds=clock[0])))
+
+    worker = shop.worker()
+    renew()
     worker.look()
-    job = shop.services.jobs.get(shop.actor, job_id)
-    assert (job.state, (job.error or {}).get("key")) == ("failed", "error.job.died")
+    clock[0] += 400
+    renew()
+    worker.look()
+    clock[0] += 599
+    worker.look()
+    assert shop.services.jobs.get(shop.actor, job_id).state == "running"
+    clock[0] += 2
+    worker.look()
+    lost = shop.services.jobs.get(shop.actor, job_id)
+    assert (lost.state, (lost.error or {})["params"]) == ("lost", {"host": "another-host"})
+    assert lost.can_resume
+
+
+def test_a_broken_result_file_is_no_result(shop: Shop, wait_until: WaitUntil) -> None:
+    job_id = shop.queue_import("torn", 3)
+    folder = RunFolder(shop.services.settings.home / "jobs" / job_id)
+    folder.create(shop.job(job_id).spec)
+    folder.result_file.write_bytes(b"")
+    with shop.services.db.write() as connection:
+        values = {"state": "running", "attempt": 1, "host": shop.worker()._host, "pid": 2**22, "pid_created": "b/1"}
+        connection.execute(jobs.update().values(**values))
+    job = look_until(shop.worker(), shop, job_id, has_ended, wait_until)
+    assert (job.state, job.attempt) == ("finished", 2)
 
 
 def test_light_jobs_run_two_at_a_time(shop: Shop) -> None:
@@ -242,13 +392,15 @@ def test_a_worker_ends_when_the_database_says_so(shop: Shop, wait_until: WaitUnt
 # --- exit codes of one attempt (CONTRACTS 4) --------------------------------------------------------------------------
 
 
-def start_attempt(shop: Shop, job_id: str) -> subprocess.Popen[bytes]:
+def start_attempt(shop: Shop, job_id: str, attempt: int = 1) -> subprocess.Popen[bytes]:
     """`python -m studio.processes.job` as the worker would start it, with nobody to take its events in."""
     settings = shop.services.settings
     job = shop.services.jobs.get(shop.actor, job_id)
     RunFolder(settings.home / job.folder).create(job.spec)
+    with shop.services.db.write() as connection:
+        connection.execute(jobs.update().where(jobs.c.id == job_id, jobs.c.attempt == 0).values(state="starting", attempt=1))
     process = subprocess.Popen(
-        [sys.executable, "-m", "studio.processes.job", job_id],
+        [sys.executable, "-m", "studio.processes.job", job_id, str(attempt)],
         cwd=ROOT,
         env=os.environ | {"STUDIO_HOME": str(settings.home)},
         stdout=subprocess.DEVNULL,
