@@ -33,12 +33,18 @@ class Adapters:
         self._base = base
         self._peft: Any = None
         self._slots: dict[Path, str] = {}  # PEFT's own names: a free name could contain a dot, which modules may not
+        self._written: dict[Path, int] = {}  # when the weights were written: a run that goes on writes a step's folder anew
         self._active: str | None = None  # a slot, or None for the base
         self._switches: dict[str | None, list[_Setting]] = {}  # by slot, forgotten when modules come or go
         self._made = 0
 
     def activate(self, folder: Path | None) -> Any:
-        """The model with that adapter in force; returns at once when it already is. Raises EngineError if it cannot be."""
+        """The model with that adapter in force; returns at once when it already is. Raises EngineError if it cannot be.
+
+        An adapter whose file was written again since is loaded again; one whose folder is gone is answered from memory.
+        """
+        if folder in self._slots and _written(folder) not in (self._written[folder], None):
+            self.forget(folder)
         slot = None if folder is None else self._slots.get(folder) or self._load(folder)
         if slot != self._active:
             if slot in self._switches:
@@ -68,6 +74,7 @@ class Adapters:
             self._delete(slot)
 
     def _load(self, folder: Path) -> str:
+        written = _written(folder) or 0  # before it is read: what is written meanwhile is seen the next time
         try:
             config = adapter_config(folder)
             if self._peft is not None and config.peft_type != self._peft.peft_type:
@@ -80,6 +87,7 @@ class Adapters:
                 "error.engine.adapter_unfit", name=f"{folder.parent.name}/{folder.name}", reason=reason_of(error)
             ) from error
         self._slots[folder] = slot
+        self._written[folder] = written
         return slot
 
     def _attach(self, folder: Path, slot: str, config: Any) -> None:
@@ -128,6 +136,13 @@ class Adapters:
         self._peft, self._active = None, None
         self._slots.clear()
         self._switches.clear()
+
+
+def _written(folder: Path) -> int | None:
+    try:
+        return (folder / "adapter_model.safetensors").stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def adapter_config(folder: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 from collections.abc import Sequence
@@ -97,7 +98,7 @@ class ModelService:
         """In the order in which they were added; the starter model is the first."""
         with self._db.read() as connection:
             found = connection.execute(sa.select(*_COLUMNS).order_by(bases.c.created_at)).mappings()
-            return [Base(**row) for row in found]
+            return [_as_it_is(connection, Base(**row)) for row in found]
 
     @allows("model.read")
     def ready(self, actor: Actor) -> Sequence[Base]:
@@ -107,9 +108,9 @@ class ModelService:
     def get(self, actor: Actor, base_id: str) -> Base:
         with self._db.read() as connection:
             row = connection.execute(sa.select(*_COLUMNS).where(bases.c.id == base_id)).mappings().first()
-        if row is None:
-            raise NotFoundError("error.model.unknown_base", base=base_id)
-        return Base(**row)
+            if row is None:
+                raise NotFoundError("error.model.unknown_base", base=base_id)
+            return _as_it_is(connection, Base(**row))
 
     @allows("model.fetch")
     def add(self, actor: Actor, ref: str, *, request_id: str | None = None) -> str:
@@ -158,6 +159,13 @@ class ModelService:
                 connection.execute(bases.update().where(bases.c.id == base_id).values(**values))
             spec = FetchSpec(base=base_id, source=source, ref=ref)
             insert_job(connection, spec=spec.as_dict(), name=name, author=author, request_id=request_id)
+
+
+def _as_it_is(connection: sa.Connection, base: Base) -> Base:
+    """A base that nobody fetches any more, because the job was killed or stopped, was not fetched."""
+    if base.state != "fetching" or _is_on_its_way(connection, base.id):
+        return base
+    return dataclasses.replace(base, state="failed")
 
 
 def _is_on_its_way(connection: sa.Connection, base_id: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -300,6 +301,22 @@ def test_a_loaded_adapter_answers_to_its_name_until_it_is_unloaded(
     assert ids_of(list(engine.start(ask("base")))) == oracle("base")
     with pytest.raises(EngineError, match="unknown_model"):
         engine.unload_adapter("mine.v1")
+
+
+def test_a_checkpoint_that_a_run_wrote_again_is_answered_from_its_new_weights(
+    make_engine: Callable[..., TransformersEngine],
+    adapters: dict[str, Path],
+    tmp_path: Path,
+    oracle: Callable[[str], list[int]],
+) -> None:
+    """The same folder name, other weights: a run that was killed did this step once more."""
+    folder = Path(shutil.copytree(adapters["run_a"], tmp_path / "checkpoint-9"))
+    engine = make_engine(resolve={"run_x": folder}.get)
+    assert ids_of(list(engine.start(ask("run_x")))) == oracle("run_a")
+    shutil.rmtree(folder)
+    assert ids_of(list(engine.start(ask("run_x")))) == oracle("run_a"), "what is gone from the disk is still in memory"
+    shutil.copytree(adapters["run_b"], folder)
+    assert ids_of(list(engine.start(ask("run_x")))) == oracle("run_b")
 
 
 def test_an_adapter_that_is_answering_is_not_unloaded(engine: TransformersEngine) -> None:

@@ -138,9 +138,11 @@ def test_a_base_that_failed_can_be_fetched_again(services: Services, actor: Acto
 
 def test_a_base_whose_fetch_was_stopped_or_killed_can_be_fetched_again(services: Services, actor: Actor) -> None:
     """Nobody wrote "failed": the job was stopped while it waited, or its process was killed."""
-    services.models.add(actor, "a/b")
+    base_id = services.models.add(actor, "a/b")
     services.jobs.stop(actor, fetches(services, actor)[0].id)
+    assert services.models.get(actor, base_id).state == services.models.list(actor)[0].state == "failed"
     services.models.add(actor, "a/b")
+    assert services.models.get(actor, base_id).state == "fetching"
     assert len(fetches(services, actor)) == 1
 
 
