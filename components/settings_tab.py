@@ -1,4 +1,4 @@
-"""Settings: language, theme, where models come from, the device; and what the machine has."""
+"""Settings: language, theme, where models come from, the device; what the machine has, and where its disk went."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import Any
 import gradio as gr
 
 from components.page import OPEN, PRIVATE, READ, Page, actor_of, moved, render, shows_errors
+from studio.access import Actor
+from studio.storage import Cleaned
 
 __all__ = ["build"]
 
 _HUBS = ("huggingface", "modelscope")
 _THEMES = ("auto", "light", "dark")
+
+#: Reads longer than the page may wait: in the queue, one at a time.
+_MEASURE: dict[str, Any] = PRIVATE | {"show_progress": "hidden", "concurrency_id": "disk", "trigger_mode": "always_last"}
 
 
 def build(page: Page) -> None:
@@ -45,7 +50,10 @@ def build(page: Page) -> None:
             unload = gr.Button(t("settings.unload"), visible=False, elem_id="settings-unload")
         with gr.Column(scale=2, min_width=320):
             report = gr.HTML(elem_id="settings-report", padding=False)
+            disk = gr.HTML(elem_id="settings-disk", padding=False)
+            clean = gr.Button(t("disk.clean"), interactive=False, elem_id="settings-clean", size="sm", scale=0, min_width=120)
     _wire(page, language, theme, hub, device, saved, unload, report)
+    _wire_disk(page, disk, clean)
 
 
 def _wire(page: Page, language: Any, theme: Any, hub: Any, device: Any, saved: Any, unload: Any, report: Any) -> None:
@@ -88,3 +96,25 @@ def _wire(page: Page, language: Any, theme: Any, hub: Any, device: Any, saved: A
     hub.input(saver("hub"), hub, saved, **READ)
     device.input(saver("device"), device, saved, **READ)
     unload.click(unload_all, None, page.go, **READ)
+
+
+def _wire_disk(page: Page, disk: Any, clean: Any) -> None:
+    """Beside the rest of the tab, because adding up every file may take longer than a page should wait."""
+    services, lang = page.services, page.lang
+
+    @shows_errors(lang)
+    def show_disk(request: gr.Request) -> tuple[Any, ...]:
+        return shown(actor_of(request), None)
+
+    @shows_errors(lang)
+    def clean_up(request: gr.Request) -> tuple[Any, ...]:
+        actor = actor_of(request)
+        return shown(actor, services.storage.clean(actor))
+
+    def shown(actor: Actor, removed: Cleaned | None) -> tuple[Any, ...]:
+        cleanable = services.storage.cleanable(actor)
+        words = render("settings_disk", lang, use=services.storage.use(actor), cleanable=cleanable, removed=removed)
+        return words, gr.update(interactive=cleanable.bytes > 0)
+
+    page.opens["settings"].click(show_disk, None, [disk, clean], **_MEASURE)
+    clean.click(clean_up, None, [disk, clean], **_MEASURE)

@@ -1,4 +1,5 @@
-"""The same services from a shell: `python -m studio import | run | train | runs | chat | stop`.
+"""The same services from a shell: `python -m studio import | run | train | resume | runs | chat | stop | backup | restore |
+disk | clean`.
 
 Every command takes `--json` (one object on standard output) and `--lang`. Exit status 0, or 1 with the message on standard
 error.
@@ -12,25 +13,28 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import sqlalchemy as sa
 import typer
 import yaml
 
 from studio.access import Actor, local_admin
+from studio.backup import BackupService, Moved, Progress
 from studio.data.service import ImportSpec
 from studio.engine.protocol import BASE, Decoding
 from studio.errors import ConfigError, DataError, NotFoundError, StudioError
 from studio.ids import now
 from studio.jobs.kinds import kind_of
 from studio.jobs.launch import start_worker
-from studio.jobs.queue import Job, insert_job
+from studio.jobs.processes import host_name
+from studio.jobs.queue import ATTEMPTS, Job, insert_job
 from studio.jobs.tables import workers
 from studio.services import Services, build_services
 from studio.settings import load_settings
-from studio.text import Lang, duration_text, error_text, lang_of, text
+from studio.text import Lang, bytes_text, duration_text, error_text, lang_of, text
 from studio.train.service import Run
 
 __all__ = ["main"]
@@ -41,18 +45,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 InLang = Annotated[str, typer.Option("--lang", help="en or zh; by default that of LANG.")]
 
 _LOOK_S = 0.5
+_TELL_S = 3.0
+_SHOWN_ITEMS = 10
 _WORKER_TIMEOUT_S = 30
 
 
-class _Shell:
-    """What a command works with: services, the actor at this machine, and a way to answer in words or as JSON."""
+class _Voice:
+    """The actor at this machine, and a way to answer in words or as JSON. Touches no home."""
 
     def __init__(self, as_json: bool, lang: str) -> None:
         self.lang: Lang = lang_of(lang or os.environ.get("LANG"))
         self.as_json = as_json
-        settings = load_settings().ready()
-        self.services: Services = build_services(settings)
-        self.services.db.migrate(settings)
         self.actor: Actor = local_admin(lang=self.lang)
 
     def t(self, key: str, **params: Any) -> str:
@@ -64,6 +67,28 @@ class _Shell:
 
     def answer(self, value: dict[str, Any], words: str) -> None:
         print(json.dumps(value, ensure_ascii=False) if self.as_json else words, flush=True)
+
+    def tell_progress(self) -> Progress:
+        """Says at most every few seconds how far it is, so a small home passes without a word."""
+        last = time.monotonic()
+
+        def tell(done: int, total: int) -> None:
+            nonlocal last
+            if time.monotonic() - last >= _TELL_S:
+                last = time.monotonic()
+                self.say(self.t("cli.backup.progress", done=bytes_text(done), total=bytes_text(max(done, total))))
+
+        return tell
+
+
+class _Shell(_Voice):
+    """What most commands work with: a home that is ready, its services at the newest schema."""
+
+    def __init__(self, as_json: bool, lang: str) -> None:
+        super().__init__(as_json, lang)
+        settings = load_settings().ready()
+        self.services: Services = build_services(settings)
+        self.services.db.migrate(settings)
 
     def need_worker(self) -> None:
         """Start a worker when none is alive, and wait until it is."""
@@ -77,11 +102,18 @@ class _Shell:
             time.sleep(_LOOK_S)
 
 
+_V = TypeVar("_V", bound=_Voice)
+
+
 def _command(as_json: bool, lang: str, work: Callable[[_Shell], None]) -> None:
+    _run(_Shell, as_json, lang, work)
+
+
+def _run(voice: type[_V], as_json: bool, lang: str, work: Callable[[_V], None]) -> None:
     """Run a command's work; a StudioError becomes its words on standard error and exit status 1."""
     spoken = lang_of(lang or os.environ.get("LANG"))
     try:
-        work(_Shell(as_json, lang))
+        work(voice(as_json, lang))
     except StudioError as error:
         print(error_text(spoken, error), file=sys.stderr)
         raise typer.Exit(1) from error
@@ -139,6 +171,28 @@ def _run_spec(shell: _Shell, path: Path, detach: bool, *, wanted: str | None) ->
     else:
         with services.db.write() as connection:
             job_id = insert_job(connection, spec=values, name=path.stem, author=actor.user_id)
+    _follow_to_the_end(shell, job_id, run_id, detach)
+
+
+@app.command()
+def resume(
+    run_name: Annotated[str, typer.Argument(metavar="RUN", help="A run's id or name.")],
+    detach: bool = False,
+    json_: AsJson = False,
+    lang: InLang = "",
+) -> None:
+    """Let a run that was stopped, failed or got lost go on from its last good checkpoint, and follow it."""
+
+    def work(shell: _Shell) -> None:
+        run_id, _ = _model(shell, run_name)
+        job_id = shell.services.train.resume(shell.actor, run_id).job.id
+        _follow_to_the_end(shell, job_id, run_id, detach)
+
+    _command(json_, lang, work)
+
+
+def _follow_to_the_end(shell: _Shell, job_id: str, run_id: str | None, detach: bool) -> None:
+    services, actor = shell.services, shell.actor
     shell.need_worker()
     name = services.jobs.get(actor, job_id).name
     shell.say(shell.t("cli.started", name=name, id=run_id or job_id))
@@ -175,8 +229,12 @@ def _follow(shell: _Shell, job_id: str) -> Job:
     """Print progress until the job has ended. Raises the job's error when it failed."""
     services, actor = shell.services, shell.actor
     last = ""
+    deaths = 0
     while True:
         job = services.jobs.get(actor, job_id)
+        if job.deaths > deaths:
+            deaths = job.deaths
+            shell.say(shell.t("cli.died", n=deaths, most=ATTEMPTS))
         if job.total and job.is_active:
             left = duration_text(shell.lang, job.eta_s)
             line = shell.t("cli.step", done=int(job.done or 0), total=int(job.total), left=left)
@@ -273,12 +331,83 @@ def _model(shell: _Shell, wanted: str) -> tuple[str, str]:
 
 @app.command()
 def stop(json_: AsJson = False, lang: InLang = "") -> None:
-    """End the worker of this home; jobs that run go on and are found again by the next worker."""
+    """End this machine's worker; jobs that run go on and are found again by the next worker."""
 
     def work(shell: _Shell) -> None:
         with shell.services.db.write() as connection:
-            connection.execute(sa.update(workers).where(workers.c.stop_requested_at.is_(None)).values(stop_requested_at=now()))
+            here = sa.update(workers).where(workers.c.host == host_name(), workers.c.stop_requested_at.is_(None))
+            connection.execute(here.values(stop_requested_at=now()))
         shell.answer({"stopping": True}, shell.t("cli.worker_stopping"))
+
+    _command(json_, lang, work)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Ends in .tar (as fast as the disk) or .tar.gz (smaller, much slower).")],
+    without_models: Annotated[bool, typer.Option("--without-models", help="Leave out base weights: fetched again.")] = False,
+    json_: AsJson = False,
+    lang: InLang = "",
+) -> None:
+    """Save the whole studio into FILE: data, runs, chats, settings, keys.
+
+    Trainings may go on meanwhile. FILE holds the keys folder, so only its owner may read it (mode 0600): keep it as safe as
+    the home itself.
+    """
+
+    def work(shell: _Shell) -> None:
+        tell = shell.tell_progress()
+        made = shell.services.backup.save(shell.actor, file, with_models=not without_models, on_progress=tell)
+        shell.answer(asdict(made), shell.t("cli.backup.saved", **_moved(shell, made)))
+
+    _command(json_, lang, work)
+
+
+@app.command()
+def restore(file: Path, json_: AsJson = False, lang: InLang = "") -> None:
+    """Make an empty home (STUDIO_HOME) and its database out of FILE. Jobs that went on in the backup wait for Resume."""
+
+    def work(voice: _Voice) -> None:
+        made = BackupService(load_settings()).restore(voice.actor, file, on_progress=voice.tell_progress())
+        voice.answer(asdict(made), voice.t("cli.backup.restored", **_moved(voice, made)))
+
+    _run(_Voice, json_, lang, work)
+
+
+def _moved(voice: _Voice, made: Moved) -> dict[str, Any]:
+    counts = {name: getattr(made, name) for name in ("file", "home", "datasets", "rows", "runs", "models")}
+    return counts | {"size": bytes_text(made.bytes), "duration": duration_text(voice.lang, made.seconds)}
+
+
+@app.command()
+def disk(json_: AsJson = False, lang: InLang = "") -> None:
+    """Say where the home's bytes are, and what cleaning would free."""
+
+    def work(shell: _Shell) -> None:
+        storage = shell.services.storage
+        use, cleanable = storage.use(shell.actor), storage.cleanable(shell.actor)
+        lines = [f"{bytes_text(size):>9}  {shell.t(f'disk.kind.{kind}')}" for kind, size in use.kinds]
+        for name in ("datasets", "runs", "models"):
+            lines += ["", shell.t(f"disk.kind.{name}")]
+            lines += [f"{bytes_text(item.bytes):>9}  {item.name}" for item in getattr(use, name)[:_SHOWN_ITEMS]]
+        lines += ["", shell.t("disk.total", total=bytes_text(use.total_bytes), free=bytes_text(use.free_bytes))]
+        lines += [shell.t("disk.would_free", size=bytes_text(cleanable.bytes)) if cleanable.bytes else shell.t("disk.nothing")]
+        shell.answer(use.as_dict() | {"cleanable": cleanable.as_dict()}, "\n".join(lines))
+
+    _command(json_, lang, work)
+
+
+@app.command()
+def clean(json_: AsJson = False, lang: InLang = "") -> None:
+    """Remove what nobody needs: old snapshots, uploads and temporary files, leftovers of what was interrupted."""
+
+    def work(shell: _Shell) -> None:
+        removed = shell.services.storage.clean(shell.actor)
+        lines = [
+            f"{bytes_text(amount.bytes):>9}  {shell.t(f'disk.clean.{kind}')} ({amount.n})"
+            for kind, amount in removed.by_kind.items()
+        ]
+        shell.answer(removed.as_dict(), "\n".join([*lines, shell.t("disk.freed", size=bytes_text(removed.bytes))]))
 
     _command(json_, lang, work)
 

@@ -6,6 +6,7 @@
     ├── ModelError       a base model, an adapter, a checkpoint
     ├── JobError         queueing, starting, stopping
     ├── EngineError      loading and answering
+    ├── StorageError     the database: locked, full, not there
     ├── AccessError      who may do what
     └── NotFoundError    an id that names nothing
 """
@@ -22,6 +23,7 @@ __all__ = [
     "JobError",
     "ModelError",
     "NotFoundError",
+    "StorageError",
     "StudioError",
 ]
 
@@ -70,6 +72,13 @@ class JobError(StudioError):
 
 class EngineError(StudioError):
     pass
+
+
+class StorageError(StudioError):
+    """The database is locked (`error.db.locked`), its disk is full (`error.db.disk_full`), or it cannot be opened
+    (`error.db.unreachable`). `params["place"]` says which database, without user and password. Nothing of the transaction
+    was written.
+    """
 
 
 class AccessError(StudioError):

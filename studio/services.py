@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from studio.backup import BackupService
 from studio.data.service import DataService
 from studio.db import Database
 from studio.engine.chats import ChatService
@@ -11,6 +12,7 @@ from studio.engine.manager import EngineManager
 from studio.jobs.queue import JobService
 from studio.models.catalogue import ModelService
 from studio.settings import Settings
+from studio.storage import StorageService
 from studio.system import SystemService
 from studio.train.service import TrainService
 
@@ -28,6 +30,8 @@ class Services:
     engines: EngineManager
     chats: ChatService
     system: SystemService
+    storage: StorageService
+    backup: BackupService
 
     def close(self) -> None:
         self.chats.close()
@@ -48,4 +52,6 @@ def build_services(settings: Settings) -> Services:
         engines=engines,
         chats=ChatService(db, settings, engines),
         system=SystemService(db, settings),
+        storage=StorageService(db, settings),
+        backup=BackupService(settings),
     )

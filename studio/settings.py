@@ -52,8 +52,10 @@ class Settings(BaseSettings):
 
     @property
     def url(self) -> str:
-        """The database's URL."""
-        return self.database_url or f"sqlite:///{self.home / 'studio.db'}"
+        """The database's URL, with the driver that this studio brings for PostgreSQL."""
+        if not self.database_url:
+            return f"sqlite:///{self.home / 'studio.db'}"
+        return re.sub(r"^postgres(ql)?://", "postgresql+pg8000://", self.database_url)
 
     @property
     def hub_endpoint(self) -> str:

@@ -37,23 +37,39 @@ def _commands(*commands: list[str]) -> Callable[[], bool]:
 
 def _set_up() -> bool:
     bootstrap.ensure(dev=True)
-    return _browser()
+    return _browser() and _postgresql()
 
 
 def _browser() -> bool:
     """Debian's Chromium with Chinese fonts when we are root and it is missing; otherwise Playwright's own."""
     if shutil.which("chromium"):
         return True
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        print("Installing chromium and fonts-noto-cjk ...", flush=True)
-        subprocess.run(["apt-get", "update", "-qq"], check=True)
-        install = ["apt-get", "install", "-y", "-qq", "chromium", "fonts-noto-cjk"]
-        return subprocess.run(install, stdout=subprocess.DEVNULL).returncode == 0
+    if _may_install():
+        return _install("chromium", "fonts-noto-cjk")
     return subprocess.run([PYTHON, "-m", "playwright", "install", "chromium"]).returncode == 0
 
 
+def _postgresql() -> bool:
+    """Debian's server when we are root and it is missing; without it, the tests that need it are skipped and say so."""
+    if shutil.which("initdb") or any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or not _may_install():
+        return True
+    return _install("postgresql")
+
+
+def _may_install() -> bool:
+    return shutil.which("apt-get") is not None and os.geteuid() == 0
+
+
+def _install(*packages: str) -> bool:
+    print(f"Installing {' and '.join(packages)} ...", flush=True)
+    subprocess.run(["apt-get", "update", "-qq"], check=True)
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "-y", "-qq", *packages]
+    return subprocess.run(install, env=environment, stdout=subprocess.DEVNULL).returncode == 0
+
+
 def _pytest(path: str, *options: str) -> list[str]:
-    return [PYTHON, "-m", "pytest", "-q", "--durations=5", *options, path]
+    return [PYTHON, "-m", "pytest", "-q", "-rs", "--durations=5", *options, path]
 
 
 #: Hypothesis' plugin imports all of Hypothesis at the end of a run that never used it, which Python 3.11 can answer with

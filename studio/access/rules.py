@@ -27,6 +27,7 @@ RULES: dict[str, frozenset[Role]] = {
     "run.start": _EDIT,
     "run.stop": _EDIT,
     "run.resume": _EDIT,
+    "run.pin": _EDIT,
     "job.read": _VIEW,
     "job.stop": _EDIT,
     "job.resume": _EDIT,

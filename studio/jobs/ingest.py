@@ -26,7 +26,7 @@ __all__ = ["follow_truncation", "ingest"]
 _BATCH = 50
 
 #: Points that a transaction marks as superseded.
-_SLICE = 5_000
+_SLICE = 1_000
 
 #: Fields of `step_finished` that become points under their own name; its loss is the training loss.
 _STEP_SERIES = ("lr", "grad_norm", "tokens", "target_tokens", "seconds", "mem_bytes")

@@ -9,8 +9,9 @@ from studio.data.service import TrainingView
 from studio.data.store import DatasetInfo
 from studio.errors import StudioError
 from studio.jobs.resources import devices, free_disk_bytes, free_memory_bytes
-from studio.models.catalogue import Base
+from studio.models.catalogue import Base, base_folder
 from studio.settings import Settings
+from studio.train.estimates import shapes_of
 from studio.train.spec import TrainSpec
 
 __all__ = ["Preflight", "look_ahead"]
@@ -18,8 +19,21 @@ __all__ = ["Preflight", "look_ahead"]
 #: Libraries, optimizer and activations beside the weights; measured at 1.9 to 3 GiB for the starter model, batch 8.
 _OVERHEAD_BYTES = 2 * 2**30
 
-#: A checkpoint holds the adapter in float32, and two moments of it in the optimizer's state.
+#: A checkpoint holds the adapter in float32, and two moments of it in the optimizer's state; memory holds its gradient too.
 _BYTES_PER_ADAPTER_PARAMETER = 12
+_BYTES_PER_TRAINED_PARAMETER = 16
+
+#: What else lies in a checkpoint: random state, log, configuration. The log of a long run is the most of it.
+_CHECKPOINT_BYTES = 2**20
+
+#: The best, the last two, and the one that is being written.
+_CHECKPOINTS = 4
+
+#: For events, the log and the snapshot.
+_SPARE_DISK_BYTES = 2**28
+
+#: Adapters of rank 16 have about so many parameters for one of a small base; where its files do not say more.
+_USUAL_SHARE = 0.04
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,7 @@ def look_ahead(spec: TrainSpec, base: Base, dataset: DatasetInfo, view: Training
     """Check a complete spec against its base, its rows and the machine. Collects every problem."""
     share = view.n_rows / view.n_seen if view.n_seen else 1.0
     n_train = round(view.counts.get("train", 0) * share)
-    errors = [*_row_errors(spec, base, n_train), *_machine_errors(base, settings)]
+    errors = [*_row_errors(spec, base, n_train), *_machine_errors(spec, base, settings)]
     return Preflight(
         errors=[error.as_dict() for error in errors],
         warnings=[warning.as_dict() for warning in _warnings(view, dataset)],
@@ -74,13 +88,16 @@ def _row_errors(spec: TrainSpec, base: Base, n_train: int) -> list[StudioError]:
     return found
 
 
-def _machine_errors(base: Base, settings: Settings) -> list[StudioError]:
+def _machine_errors(spec: TrainSpec, base: Base, settings: Settings) -> list[StudioError]:
     found = []
-    needed_memory, free_memory = base.parameters * 4 + _OVERHEAD_BYTES, free_memory_bytes()
+    shapes = shapes_of(base_folder(settings, base.id))
+    weights, adapter = base.parameters * 4, round(_USUAL_SHARE * base.parameters)
+    if shapes is not None:
+        weights, adapter = shapes.weight_bytes(spec.bits, spec.precision), shapes.adapter_parameters(spec.lora_rank)
+    needed_memory, free_memory = weights + adapter * _BYTES_PER_TRAINED_PARAMETER + _OVERHEAD_BYTES, free_memory_bytes()
     if devices(settings)[0].kind == "cpu" and needed_memory > free_memory:
         found.append(StudioError("error.train.no_memory", field="base", needed_bytes=needed_memory, free_bytes=free_memory))
-    # Adapters of rank 16 are about 4 % of a small base; four checkpoints at most lie on the disk at once.
-    needed_disk = round(4 * 0.04 * base.parameters * _BYTES_PER_ADAPTER_PARAMETER) + 2**28
+    needed_disk = _CHECKPOINTS * (adapter * _BYTES_PER_ADAPTER_PARAMETER + _CHECKPOINT_BYTES) + _SPARE_DISK_BYTES
     free_disk = free_disk_bytes(settings.home)
     if needed_disk > free_disk:
         found.append(StudioError("error.train.no_disk", needed_bytes=needed_disk, free_bytes=free_disk))

@@ -7,20 +7,35 @@ Its words are `field.TrainSpec.<name>.label` and `.help` in the catalogues.
 from __future__ import annotations
 
 import math
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from studio.jobs.spec import Spec
 
-__all__ = ["PRESETS", "BaseRef", "DatasetRef", "Preset", "TrainSpec"]
+__all__ = ["PRESETS", "BaseRef", "Bits", "DatasetRef", "Precision", "Preset", "TrainSpec"]
 
 
 class Preset(StrEnum):
     QUICK = "quick"
     STANDARD = "standard"
     THOROUGH = "thorough"
+
+
+class Precision(StrEnum):
+    """The numbers that the base is held and computed in; the adapter is float32 always."""
+
+    AUTO = "auto"  # bfloat16 where the device computes it
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+class Bits(IntEnum):
+    """Bits a weight of the frozen base: 16 is as `precision` says, 4 is NF4 (QLoRA, arXiv:2305.14314)."""
+
+    PLAIN = 16
+    NF4 = 4
 
 
 class BaseRef(BaseModel):
@@ -61,6 +76,8 @@ class TrainSpec(Spec):
 
     lora_alpha: int = Field(32, ge=1, le=2048, json_schema_extra=_shown("adapter"))
     lora_dropout: float = Field(0.0, ge=0, lt=1, json_schema_extra=_shown("adapter"))
+    bits: Bits = Field(Bits.PLAIN, json_schema_extra=_shown("adapter"))
+    precision: Precision = Field(Precision.AUTO, json_schema_extra=_shown("adapter"))
     per_device_batch_size: int = Field(8, ge=1, le=1024, json_schema_extra=_shown("steps"))
     gradient_accumulation_steps: int = Field(1, ge=1, le=1024, json_schema_extra=_shown("steps"))
     max_steps: int = Field(0, ge=0, description="0: as many as the epochs take", json_schema_extra=_shown("steps"))

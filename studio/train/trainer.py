@@ -1,28 +1,55 @@
-"""Trainer with our loss, our batches and a validation loss weighted by tokens."""
+"""Trainer with our loss, our batches, a validation loss weighted by tokens, and checkpoints that are whole or not there."""
 
 from __future__ import annotations
 
 import math
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Trainer, TrainerControl
+from transformers import Trainer, TrainerControl, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
 
 from studio.train.batches import LengthBatches, TokenRows, collate
+from studio.train.checkpoints import CheckpointStore
 from studio.train.loss import head_is_plain, summed_nll, summed_nll_plain
 
-__all__ = ["StudioTrainer"]
+__all__ = ["StudioTrainer", "evaluations_in_vain", "validation_losses"]
+
+_ADAPTER = "adapter_model.safetensors"
+
+
+def validation_losses(state: TrainerState) -> dict[int, float]:
+    """By step, in nats per token, from the state's log, which goes with every checkpoint."""
+    return {entry["step"]: entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry}
+
+
+def evaluations_in_vain(state: TrainerState) -> int:
+    """Evaluations since the best one. A loss that is not a number is never better."""
+    best, in_vain = math.inf, 0
+    for loss in validation_losses(state).values():
+        best, in_vain = (loss, 0) if loss < best else (best, in_vain + 1)
+    return in_vain
 
 
 class StudioTrainer(Trainer):
-    """Counts the tokens of the current step in `step_tokens` and `step_targets`; the callback reads and resets them."""
+    """Counts the tokens of the current step in `step_tokens` and `step_targets`; the callback reads and resets them.
+
+    `patience` is the number of evaluations in vain after which it stops, 0 for never. How many there were follows from the
+    state's log, so that a resumed training knows it without a counter of its own.
+    """
 
     control: TrainerControl
+    state: TrainerState
 
-    def __init__(self, *args: Any, pad_id: int, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, pad_id: int, checkpoints: CheckpointStore | None = None, patience: int = 0, **kwargs: Any
+    ) -> None:
         super().__init__(*args, data_collator=partial(collate, pad_id=pad_id), **kwargs)
+        self._checkpoints = checkpoints
+        self._patience = patience
         # Micro-batches are divided by the targets of the whole step, so accumulation gives the mean over tokens.
         self.model_accepts_loss_kwargs = True
         self._pad_id = pad_id
@@ -53,16 +80,22 @@ class StudioTrainer(Trainer):
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
         """Mean NLL per target token over the validation rows, in nats: one division, so long rows weigh as they should."""
-        started = time.monotonic()
         loss = self.mean_nll(eval_dataset or self.eval_dataset)
-        self.evaluation_seconds = time.monotonic() - started
         metrics = {f"{metric_key_prefix}_loss": loss}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        if self.has_stopped_early():
+            self.control.should_training_stop = True
         return metrics
+
+    def has_stopped_early(self) -> bool:
+        """Whether the last evaluations were in vain as often as the patience allows."""
+        return bool(self._patience) and evaluations_in_vain(self.state) >= self._patience
 
     @torch.no_grad()
     def mean_nll(self, rows: TokenRows) -> float:
+        """Σ NLL / Σ targets over `rows`, in nats; draws no random number, so that it leaves the steps after it as they were."""
+        started = time.monotonic()
         size = self.args.eval_batch_size
         ordered = sorted(rows.rows, key=lambda row: len(row.ids))
         model = self.model
@@ -75,4 +108,47 @@ class StudioTrainer(Trainer):
                 nll, count = self._nll(model, batch)
             total, n_targets = total + float(nll), n_targets + count
         model.train(was_training)
+        self.evaluation_seconds = time.monotonic() - started
         return total / n_targets if n_targets else math.nan
+
+    # Checkpoints
+
+    def go_on(self, checkpoint: Path | None) -> None:
+        """Train from `checkpoint`, or from the beginning; from one that was the training's last, there is nothing to do."""
+        if checkpoint is not None:
+            state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+            before, self.state = self.state, state
+            if state.global_step >= state.max_steps or self.has_stopped_early():
+                return
+            self.state = before
+        self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """In place of Trainer's, which writes where readers look, and deletes before anybody has been told."""
+        if self._checkpoints is None:
+            raise RuntimeError("this trainer was given no place for checkpoints")
+        self.store_flos()
+        step = self.state.global_step
+        loss = validation_losses(self.state).get(step)
+        self._checkpoints.save(step, val_loss=loss, best=self.state.best_global_step == step, fill=self._fill)
+
+    def _fill(self, folder: Path) -> None:
+        """The adapter in PEFT's format, and what the steps after this one depend on."""
+        # "auto" would ask the hub for a config under our id of the base at every save; embeddings are not trained here.
+        self.model.save_pretrained(str(folder), save_embedding_layers=False)
+        self._save_optimizer_and_scheduler(str(folder))
+        self._save_scaler(str(folder))
+        self._save_rng_state(str(folder))
+        self.state.save_to_json(str(folder / TRAINER_STATE_NAME))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """The adapter's weights, safetensors only, onto the adapter that is there; each of them has to be in the file."""
+        from peft import get_peft_model_state_dict, set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        weights = load_file(Path(resume_from_checkpoint) / _ADAPTER)
+        expected = get_peft_model_state_dict(self.model, save_embedding_layers=False)
+        if weights.keys() != expected.keys():
+            odd = sorted(weights.keys() ^ expected.keys())
+            raise RuntimeError(f"{resume_from_checkpoint} is of another adapter: {odd[:3]}")
+        set_peft_model_state_dict(self.model, weights)

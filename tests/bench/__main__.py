@@ -9,7 +9,7 @@ import sys
 
 from tests.bench.report import Report
 
-BENCHES = {"startup": "tests.bench.startup:run"}
+BENCHES = {"startup": "tests.bench.startup:run", "survive": "tests.bench.survive:run"}
 
 
 def main() -> int:

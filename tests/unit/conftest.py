@@ -12,27 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer, decoders, pre_tokenizers
-from tokenizers.models import BPE
-from tokenizers.trainers import BpeTrainer
 
 from studio.access import Actor, Role, local_admin
 from studio.db import Database
-from studio.ids import new_id, now
+from studio.ids import new_id
 from studio.jobs.context import JobContext
 from studio.jobs.events import EventWriter
 from studio.jobs.runfolder import RunFolder
 from studio.models.catalogue import Base
-from studio.models.tables import bases
 from studio.services import Services, build_services
-from studio.settings import ROOT, Settings
+from studio.settings import Settings
+from tests.tiny import enter_base, make_tiny_base
 from tests.unit.postgresql import Missing, PostgresServer, running
-
-SAMPLE = ROOT / "assets" / "sample" / "eye-care.jsonl"
-CONTEXT = 512
-
-TURNS = "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}"
-CHATML = TURNS + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -195,47 +186,10 @@ def job_context(settings: Settings, db: Database) -> Iterator[Callable[..., JobC
 # --- a tiny random base -----------------------------------------------------------------------------------------------
 
 
-def sample_texts() -> Iterator[str]:
-    for line in SAMPLE.read_text("utf-8").splitlines():
-        for message in json.loads(line)["messages"]:
-            yield message["content"]
-
-
 @pytest.fixture(scope="session")
 def tiny_base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random Llama of two layers with a byte-level BPE and ChatML, as a hub would deliver it. float32, about 150 kB."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     folder = tmp_path_factory.mktemp("tiny-base")
-    tokenizer = Tokenizer(BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = BpeTrainer(
-        vocab_size=600,
-        special_tokens=["<|im_start|>", "<|im_end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(sample_texts(), trainer)
-    end = tokenizer.token_to_id("<|im_end|>")
-    config = LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=CONTEXT,
-        bos_token_id=None,
-        eos_token_id=end,
-        pad_token_id=end,
-    )
-    torch.manual_seed(0)
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>", "pad_token": "<|im_end|>"}))
-    (folder / "chat_template.jinja").write_text(CHATML)
+    make_tiny_base(folder)
     return folder
 
 
@@ -243,9 +197,5 @@ def tiny_base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_base(settings: Settings, services: Services, actor: Actor, tiny_base_folder: Path) -> Base:
     """The tiny base in the home, fetched and ready."""
     shutil.copytree(tiny_base_folder, settings.home / "models" / "tiny")
-    weights = (tiny_base_folder / "model.safetensors").stat().st_size
-    values = {"id": "tiny", "name": "Tiny", "source": "folder", "ref": str(tiny_base_folder), "revision": "0" * 40}
-    facts = {"architecture": "LlamaForCausalLM", "parameters": weights // 4, "bytes": weights, "context": CONTEXT}
-    with services.db.write() as connection:
-        connection.execute(bases.insert().values(**values, **facts, state="ready", author="usr_local", created_at=now()))
+    enter_base(services.db, tiny_base_folder)
     return services.models.get(actor, "tiny")

@@ -1,32 +1,24 @@
-"""The schema is what the tables say, is brought up to date once, and writes neither collide nor get lost."""
+"""Values come back as they went in, and writes neither collide nor get lost: on SQLite as on PostgreSQL."""
 
 from __future__ import annotations
 
-import sqlite3
+import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
-import studio.services  # noqa: F401 - declares every table on the one metadata
 from studio.data.tables import datasets, revisions
-from studio.db import _MIGRATIONS, Database, metadata, schema_head
-from studio.errors import ConfigError
+from studio.db import Database, StorageError
 from studio.ids import now
-from studio.settings import Settings
+from studio.jobs.tables import points
+from studio.settings import ROOT
 
-
-@pytest.fixture
-def empty(settings: Settings) -> Iterator[Database]:
-    database = Database(settings.url)
-    yield database
-    database.close()
+pytestmark = pytest.mark.backends("sqlite", "postgresql")
 
 
 def dataset(id_: str, **values: object) -> dict[str, object]:
@@ -36,72 +28,6 @@ def dataset(id_: str, **values: object) -> dict[str, object]:
 def names(db: Database) -> list[str]:
     with db.read() as connection:
         return list(connection.execute(sa.select(datasets.c.name).order_by(datasets.c.name)).scalars())
-
-
-# --- schema -----------------------------------------------------------------------------------------------------------
-
-
-def test_the_migrations_make_exactly_the_tables_that_the_rooms_declare(db: Database) -> None:
-    with db.read() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-        assert compare_metadata(context, metadata) == []
-
-
-def test_a_database_without_a_schema_is_refused_by_whoever_may_not_migrate(empty: Database) -> None:
-    with pytest.raises(ConfigError) as caught:
-        empty.check_schema()
-    assert caught.value.key == "error.db.foreign_schema"
-    assert caught.value.params == {"found": "-", "expected": schema_head()}
-
-
-def test_the_newest_revision_by_file_name_is_alembics_head() -> None:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    assert ScriptDirectory.from_config(config).get_heads() == [schema_head()]
-
-
-def test_migrating_twice_changes_nothing(empty: Database, settings: Settings) -> None:
-    empty.migrate(settings)
-    with empty.write() as connection:
-        connection.execute(datasets.insert().values(**dataset("ds_kept")))
-    before = (settings.home / "studio.db").read_bytes()
-    empty.migrate(settings)
-    empty.check_schema()
-    assert names(empty) == ["ds_kept"]
-    assert (settings.home / "studio.db").read_bytes() == before
-
-
-def test_two_starts_at_once_migrate_once(settings: Settings) -> None:
-    start, problems = threading.Barrier(2), []
-
-    def migrate() -> None:
-        database = Database(settings.url)
-        try:
-            start.wait(10)
-            database.migrate(settings)
-            database.check_schema()
-        except Exception as error:
-            problems.append(error)
-        finally:
-            database.close()
-
-    threads = [threading.Thread(target=migrate) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert problems == []
-
-
-def test_the_schema_of_a_newer_studio_is_refused_and_left_alone(db: Database, settings: Settings) -> None:
-    with db.write() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    for refused in (db.check_schema, lambda: db.migrate(settings)):
-        with pytest.raises(ConfigError) as caught:
-            refused()
-        assert caught.value.key == "error.db.foreign_schema"
-        assert caught.value.params == {"found": "9999", "expected": schema_head()}
-    assert db.schema_revision() == "9999"
 
 
 # --- values -----------------------------------------------------------------------------------------------------------
@@ -144,15 +70,17 @@ def test_a_row_cannot_refer_to_what_is_not_there(db: Database) -> None:
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_write_takes_the_lock_before_its_first_statement(db: Database, settings: Settings) -> None:
-    other = sqlite3.connect(settings.home / "studio.db", timeout=0, isolation_level=None)
+def test_a_write_takes_the_lock_before_its_first_statement(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.db.LOCK_WAIT_S", 0.05)
+    other = Database(db.url)
     try:
-        with db.write(), pytest.raises(sqlite3.OperationalError, match="locked"):
-            other.execute("BEGIN IMMEDIATE")
-        other.execute("BEGIN IMMEDIATE")  # and gives it back
-        other.execute("ROLLBACK")
+        with db.write(), pytest.raises(StorageError), other.write():
+            pass
+        with other.write() as connection:  # and gives it back
+            connection.execute(datasets.insert().values(**dataset("ds_a")))
     finally:
         other.close()
+    assert names(db) == ["ds_a"]
 
 
 def test_a_read_takes_no_lock_and_sees_what_was_committed_when_it_began(db: Database) -> None:
@@ -203,3 +131,101 @@ def test_insert_new_leaves_a_row_alone_that_is_there(db: Database) -> None:
     with db.read() as connection:
         found = connection.execute(sa.select(datasets.c.id, datasets.c.note).order_by(datasets.c.id)).all()
     assert [tuple(row) for row in found] == [("ds_a", "first"), ("ds_b", "")]
+
+
+def test_many_rows_in_one_statement_are_what_they_would_be_one_by_one(db: Database) -> None:
+    """On PostgreSQL they travel as JSON: types, quotes, null and floats without a number must survive that."""
+    notes = ['a "quoted" 名', "back\\slash\n", "%s :name $1", "", "\u2028"]
+    moment = datetime(2026, 1, 1, 8, 30, 0, 123_456, UTC)
+    with db.write() as connection:
+        values = [dataset(f"ds_{n}", note=note, created_at=moment) for n, note in enumerate(notes)]
+        assert connection.execute(datasets.insert(), values).rowcount == len(notes)
+        row = {"dataset_id": "ds_0", "state": "pending", "message": "", "author": "a", "created_at": now()}
+        reports = [{"名": [1, None, 0.5]}, None, "text"]
+        connection.execute(revisions.insert(), [row | {"number": n, "report": report} for n, report in enumerate(reports)])
+    with db.read() as connection:
+        stored = connection.execute(sa.select(datasets.c.note, datasets.c.created_at).order_by(datasets.c.id)).all()
+        found = list(connection.execute(sa.select(revisions.c.report).order_by(revisions.c.number)).scalars())
+    assert [tuple(row) for row in stored] == [(note, moment) for note in notes]
+    assert found == reports
+
+
+def test_many_rows_with_one_that_refers_to_nothing_are_none(db: Database) -> None:
+    row = {"state": "pending", "message": "", "author": "a", "created_at": now(), "number": 1}
+    with pytest.raises(sa.exc.IntegrityError), db.write() as connection:
+        connection.execute(datasets.insert(), [dataset("ds_a")])
+        connection.execute(revisions.insert(), [row | {"dataset_id": id_} for id_ in ("ds_a", "ds_none")])
+    assert names(db) == []
+
+
+@pytest.mark.parametrize("value", [float("inf"), -1e308, 5e-324, 0.1, None])
+def test_a_float_comes_back_to_the_last_bit(db: Database, value: float | None) -> None:
+    table = sa.Table("floats", sa.MetaData(), sa.Column("n", sa.Integer, primary_key=True), sa.Column("x", points.c.value.type))
+    with db.write() as connection:
+        table.create(connection)
+        connection.execute(table.insert(), [{"n": 1, "x": value}, {"n": 2, "x": 1.0}])
+        connection.execute(table.insert().values(n=3, x=value))
+    with db.read() as connection:
+        assert list(connection.execute(sa.select(table.c.x).order_by(table.c.n)).scalars()) == [value, 1.0, value]
+
+
+# --- several processes ------------------------------------------------------------------------------------------------
+
+COUNT = """
+for _ in range(100):
+    with db.write() as connection:
+        note = int(connection.execute(sa.select(datasets.c.note)).scalar_one())
+        connection.execute(datasets.update().values(note=str(note + 1)))
+"""
+
+STAY = """
+with db.write() as connection:
+    connection.execute(datasets.update().values(note="half"))
+    rows = [{"id": f"ds_{n}", "name": str(n), "note": "x" * 1000, "author": "a", "created_at": now()} for n in range(5000)]
+    connection.execute(datasets.insert(), rows)
+    print("in the middle", flush=True)
+    sys.stdin.read()
+"""
+
+
+def process(db: Database, work: str) -> subprocess.Popen[str]:
+    head = f"""
+import sys
+import sqlalchemy as sa
+from studio.data.tables import datasets
+from studio.db import Database
+from studio.ids import now
+db = Database({db.url!r})
+"""
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", head + work], cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
+
+
+def test_two_processes_that_change_one_value_lose_no_change(db: Database) -> None:
+    with db.write() as connection:
+        connection.execute(datasets.insert().values(**dataset("ds_a", note="0")))
+    counting = [process(db, COUNT) for _ in range(2)]
+    for each in counting:
+        each.communicate(timeout=60)
+    assert [each.returncode for each in counting] == [0, 0]
+    with db.read() as connection:
+        assert connection.execute(sa.select(datasets.c.note)).scalar_one() == "200"
+
+
+def test_a_process_killed_in_the_middle_of_a_write_leaves_nothing_half_and_no_lock(db: Database) -> None:
+    with db.write() as connection:
+        connection.execute(datasets.insert().values(**dataset("ds_a", note="whole")))
+    writer = process(db, STAY)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "in the middle\n"
+    writer.send_signal(signal.SIGKILL)
+    writer.communicate()
+    began = time.monotonic()
+    with db.write() as connection:
+        connection.execute(datasets.insert().values(**dataset("ds_b")))
+    assert time.monotonic() - began < 5  # nobody's lock was waited for
+    with db.read() as connection:
+        assert connection.execute(sa.select(datasets.c.id, datasets.c.note).order_by(datasets.c.id)).all() == [
+            ("ds_a", "whole"),
+            ("ds_b", ""),
+        ]

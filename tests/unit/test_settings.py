@@ -144,7 +144,8 @@ def test_paths_are_stored_relative_to_the_home_and_never_outside_it(settings: Se
 
 def test_the_database_is_a_file_in_the_home_unless_a_url_says_otherwise(tmp_path: Path) -> None:
     assert Settings(home=tmp_path).url == f"sqlite:///{tmp_path / 'studio.db'}"
-    assert Settings(home=tmp_path, database_url="postgresql://db/studio").url == "postgresql://db/studio"
+    for given in ("postgresql://a:b@db/studio", "postgres://a:b@db/studio", "postgresql+pg8000://a:b@db/studio"):
+        assert Settings(home=tmp_path, database_url=given).url == "postgresql+pg8000://a:b@db/studio"
 
 
 def test_every_editable_setting_exists() -> None:

@@ -27,7 +27,7 @@ VIEWER = {
     "storage.read",
 }
 EDITOR = VIEWER | {"dataset.import", "dataset.delete", "model.fetch", "job.resume", "job.stop"}
-EDITOR = EDITOR | {"run.resume", "run.start", "run.stop"}
+EDITOR = EDITOR | {"run.pin", "run.resume", "run.start", "run.stop"}
 ADMIN = EDITOR | {"settings.write", "storage.clean", "backup.save", "backup.restore"}
 
 #: Public methods that carry no action, each with its reason.

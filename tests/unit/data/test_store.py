@@ -14,6 +14,8 @@ from studio.data.tables import datasets, revisions, rows
 from studio.db import Database
 from studio.errors import DataError, NotFoundError
 
+pytestmark = pytest.mark.backends("sqlite", "postgresql")
+
 SPLITS = ("train", "train", "validation", "test", None)
 
 

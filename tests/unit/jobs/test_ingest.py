@@ -23,6 +23,8 @@ from studio.jobs.tables import checkpoints, events, jobs, points, runs
 from studio.models.tables import bases
 from studio.settings import Settings
 
+pytestmark = pytest.mark.backends("sqlite", "postgresql")
+
 
 class Training:
     """A run with its job and its event file, as a training process would leave them. No process."""

@@ -18,6 +18,8 @@ from studio.jobs.runfolder import RunFolder
 from studio.jobs.tables import jobs, workers
 from studio.settings import Settings
 
+pytestmark = pytest.mark.backends("sqlite", "postgresql")
+
 IMPORT: dict[str, Any] = {"kind": "import", "schema": 1}
 
 
@@ -207,7 +209,7 @@ def test_a_worker_is_alive_as_long_as_its_lease(db: Database, service: JobServic
     with pytest.raises(JobError) as caught:
         service.require_worker(actor)
     assert caught.value.key == "error.job.no_worker"
-    row = {"id": "wrk_a", "host": "h", "pid": 1, "pid_created": 0.0, "started_at": now()}
+    row = {"id": "wrk_a", "host": "h", "pid": 1, "pid_created": "boot 1", "started_at": now()}
     with db.write() as connection:
         connection.execute(workers.insert().values(**row, lease_until=now() + timedelta(seconds=30)))
     service.require_worker(actor)
