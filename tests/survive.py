@@ -1,4 +1,4 @@
-"""What must hold after any number of kills, for the unit tests and the bench: nothing lost, nothing doubled, nothing left over."""
+"""What must hold after any number of kills, for unit tests and bench: nothing lost, nothing doubled, nothing left over."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from studio.access import local_admin
 from studio.data.service import ImportSpec
 from studio.data.tables import datasets, revisions, rows
 from studio.jobs.events import Event, read_events
-from studio.jobs.tables import events, jobs, points
+from studio.jobs.runfolder import RunFolder
+from studio.jobs.tables import events, points
 from studio.services import Services, build_services
 from studio.settings import Settings
 from studio.train.checkpoints import newest_whole, told_checkpoints
@@ -73,9 +74,9 @@ def run_events(services: Services, run_id: str) -> list[Event]:
 
 def losses(services: Services, run_id: str) -> dict[tuple[str, int], float]:
     """The points that hold, as the database has them. Fails when a step holds two."""
-    query = sa.select(points.c.name, points.c.step, points.c.value).where(
-        points.c.run_id == run_id, points.c.superseded.is_(False), points.c.name.in_(["train/loss", "train/lr", "validation/loss"])
-    )
+    told = points.c.name.in_(["train/loss", "train/lr", "validation/loss"])
+    holds = sa.and_(points.c.run_id == run_id, points.c.superseded.is_(False), told)
+    query = sa.select(points.c.name, points.c.step, points.c.value).where(holds)
     with services.db.read() as connection:
         found = [((row.name, row.step), row.value) for row in connection.execute(query)]
     assert len(found) == len(dict(found)), "a step with two points"
@@ -151,8 +152,6 @@ def _problems_of_checkpoints(services: Services, run_id: str, told: list[Event])
     listed = sorted(f"checkpoint-{item.step}" for item in services.train.checkpoints(ACTOR, run_id))
     said = sorted(f"checkpoint-{step}" for step in told_checkpoints(told))
     found = [] if there == listed == said else [f"checkpoints there {there}, listed {listed}, told {said}"]
-    from studio.jobs.runfolder import RunFolder
-
     newest = newest_whole(RunFolder(folder), told)
     if newest is None or f"checkpoint-{newest.step}" not in there:
         found.append("the last checkpoint is not whole")
@@ -172,9 +171,3 @@ def problems_of_imports(services: Services, wanted: dict[str, int]) -> list[str]
     if pending or total != sum(wanted.values()):
         problems.append(f"{pending} revisions and {(total or 0) - sum(wanted.values())} rows are left over")
     return problems
-
-
-def active_jobs(services: Services) -> list[Any]:
-    """Rows of jobs that have a process by now."""
-    with services.db.read() as connection:
-        return list(connection.execute(sa.select(jobs).where(jobs.c.pid.is_not(None), jobs.c.ended_at.is_(None))))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import json
 import os
 import select
@@ -35,6 +36,11 @@ from studio.settings import ROOT, Settings
 
 #: Seconds between two looks of the forked workers and keepers: as thorough as the product's, and sooner.
 _LOOK_S = 0.05
+
+
+#: What jobs and workers import, and what the web server does.
+_IMPORTED = ("bitsandbytes", "peft", "pyarrow.ipc", "transformers", "studio.processes.worker", "studio.train.job")
+_WEB = ("components.serve", "components.web")
 
 
 class Forked:
@@ -94,7 +100,7 @@ class Warm:
         return self._ask(do="worker", home=str(settings.home), url=settings.database_url)
 
     def web(self, settings: Settings, port: int, clerk: str = "") -> Forked:
-        """The studio's web server; `clerk` names a "module:function(services)" that acts in one of its threads, as handlers do."""
+        """The studio's web server; `clerk` is a "module:function(services)" that acts in one of its threads, as handlers do."""
         return self._ask(do="web", home=str(settings.home), url=settings.database_url, port=port, clerk=clerk)
 
 
@@ -105,17 +111,8 @@ def main(path: str, *, with_web: bool) -> None:
     import torch
 
     torch.set_num_threads(1)
-    import bitsandbytes
-    import peft
-    import pyarrow.ipc
-    import transformers  # noqa: F401
-
-    import studio.processes.worker
-    import studio.train.job  # noqa: F401
-
-    if with_web:
-        import components.serve
-        import components.web  # noqa: F401
+    for name in (*_IMPORTED, *(_WEB if with_web else ())):
+        importlib.import_module(name)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(64)
@@ -185,6 +182,9 @@ def _worker(path: str, request: dict[str, Any]) -> int:
 
 
 def _job(path: str, request: dict[str, Any]) -> int:
+    import torch
+
+    torch.set_num_threads(1)  # makes the pool anew that a fork leaves corrupted
     from studio.processes import job as entry
     from tests.unit.train import attempts
 
@@ -201,8 +201,6 @@ def _job(path: str, request: dict[str, Any]) -> int:
 
 
 def _web(path: str, request: dict[str, Any]) -> int:
-    import importlib
-
     import components.serve as serve
     from studio.jobs import launch
 

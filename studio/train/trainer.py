@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from functools import partial
@@ -133,9 +134,19 @@ class StudioTrainer(Trainer):
         self._checkpoints.save(step, val_loss=loss, best=self.state.best_global_step == step, fill=self._fill)
 
     def _fill(self, folder: Path) -> None:
-        """The adapter in PEFT's format, and what the steps after this one depend on."""
-        # "auto" would ask the hub for a config under our id of the base at every save; embeddings are not trained here.
-        self.model.save_pretrained(str(folder), save_embedding_layers=False)
+        """The adapter in PEFT's format, and what the steps after this one depend on.
+
+        PEFT's own `save_pretrained` would ask the hub for a config under our id of the base at every save, and write a model
+        card of blanks.
+        """
+        from peft import get_peft_model_state_dict
+        from safetensors.torch import save_file
+
+        weights = get_peft_model_state_dict(self.model, save_embedding_layers=False)
+        save_file(weights, folder / _ADAPTER, metadata={"format": "pt"})
+        config = copy.copy(self.model.peft_config["default"])
+        config.inference_mode = True  # whoever loads it as it is gets no gradients
+        config.save_pretrained(str(folder))
         self._save_optimizer_and_scheduler(str(folder))
         self._save_scaler(str(folder))
         self._save_rng_state(str(folder))

@@ -130,8 +130,8 @@ class Bench:
             if name == "web" and self._web.poll() is None:
                 self._web.kill()
                 self.kills["web"] += 1
-            found = [row for row in (active if name == "job" else at_work if name == "worker" else [])]
-            found = [row for row in found if is_alive(row.pid, row.pid_created)]
+            of_kind = {"job": active, "worker": at_work}.get(name, [])
+            found = [row for row in of_kind if is_alive(row.pid, row.pid_created)]
             if found:
                 row = self._random.choice(found)
                 with contextlib.suppress(ProcessLookupError):

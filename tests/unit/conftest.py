@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -118,6 +120,29 @@ def db(settings: Settings, backend: str, request: pytest.FixtureRequest) -> Iter
 
 
 # --- who asks, and for what -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[..., Path]]:
+    """`small_disk(n_bytes)` mounts a disk of that size and gives its folder, or mounts it at a folder that is named.
+
+    Skips where nobody may mount one.
+    """
+    mounted: list[Path] = []
+
+    def mount(n_bytes: int, folder: Path | None = None) -> Path:
+        place = folder or Path(tempfile.mkdtemp(prefix="studio-small-disk-"))
+        place.mkdir(parents=True, exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={n_bytes}", "tmpfs", str(place)]
+        if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("a small disk needs the right to mount one (root)")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", str(place)], check=True)
+        place.rmdir()
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import sqlite3
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +20,8 @@ from tests.unit.postgresql import PASSWORD, USER, PostgresServer
 
 BOTH = pytest.mark.backends("sqlite", "postgresql")
 POSTGRESQL = pytest.mark.backends("postgresql")
+
+_DISK_BYTES = 8 * 2**20
 
 
 def add_dataset(db: Database, id_: str, note: str = "") -> None:
@@ -93,20 +93,6 @@ def test_the_wait_for_a_lock_is_half_a_minute_on_a_server(db: Database) -> None:
 # --- full -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_disk() -> Iterator[Path]:
-    """A disk of 8 MB; skips where nobody may mount one."""
-    folder = Path(tempfile.mkdtemp(prefix="studio-small-disk-"))
-    options = ["-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
-    try:
-        if shutil.which("mount") is None or subprocess.run(["mount", *options], capture_output=True).returncode:
-            pytest.skip("a small disk needs the right to mount one (root)")
-        yield folder
-        subprocess.run(["umount", str(folder)], check=True)
-    finally:
-        folder.rmdir()
-
-
 def write_until_full(db: Database) -> None:
     """32 MB, then some more: what does not fit is refused in the middle of it."""
     for number in range(32):
@@ -122,12 +108,15 @@ def whole_batches(db: Database) -> bool:
     return n_rows > 0 and n_rows % 100 == 0
 
 
-def test_a_full_disk_is_told_and_what_was_written_before_is_whole(small_disk: Path, migrated_file: Path) -> None:
-    shutil.copyfile(migrated_file, small_disk / "studio.db")
-    db = Database(f"sqlite:///{small_disk / 'studio.db'}")
+def test_a_full_disk_is_told_and_what_was_written_before_is_whole(
+    small_disk: Callable[..., Path], migrated_file: Path
+) -> None:
+    disk = small_disk(_DISK_BYTES)
+    shutil.copyfile(migrated_file, disk / "studio.db")
+    db = Database(f"sqlite:///{disk / 'studio.db'}")
     try:
         error = fault(lambda: write_until_full(db), "error.db.disk_full")
-        assert error.params == {"place": str(small_disk / "studio.db")}
+        assert error.params == {"place": str(disk / "studio.db")}
         assert whole_batches(db)
     finally:
         db.close()
@@ -135,12 +124,13 @@ def test_a_full_disk_is_told_and_what_was_written_before_is_whole(small_disk: Pa
 
 @POSTGRESQL
 def test_a_full_disk_of_the_server_is_told_and_what_was_written_before_is_whole(
-    small_disk: Path, db: Database, postgresql: PostgresServer
+    small_disk: Callable[..., Path], db: Database, postgresql: PostgresServer
 ) -> None:
+    disk = small_disk(_DISK_BYTES)
     if postgresql.owner:
-        shutil.chown(small_disk, postgresql.owner["user"], postgresql.owner["group"])
-    space = f"small_{small_disk.name.rsplit('-', 1)[1]}"
-    postgresql.ask(f"CREATE TABLESPACE \"{space}\" LOCATION '{small_disk}'")
+        shutil.chown(disk, postgresql.owner["user"], postgresql.owner["group"])
+    space = f"small_{disk.name.rsplit('-', 1)[1]}"
+    postgresql.ask(f"CREATE TABLESPACE \"{space}\" LOCATION '{disk}'")
     try:
         with db.write() as connection:
             connection.exec_driver_sql(f'ALTER TABLE datasets SET TABLESPACE "{space}"')

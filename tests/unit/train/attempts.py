@@ -152,6 +152,8 @@ def in_child(request: dict[str, Any]) -> dict[str, Any]:
         os.close(answer)
         code = 1
         try:
+            # Makes the pool that a fork leaves corrupted anew, before the threads that load weights come upon it together.
+            torch.set_num_threads(1)
             told = json.dumps(attempt(request)).encode()
             os.write(says, told)
             code = 0
@@ -169,7 +171,7 @@ def in_child(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def warm(home: Path, spec: dict[str, Any]) -> None:
-    """Do once what every attempt would do for itself: imports, and what libraries remember of a model's first load and save.
+    """Do once what every attempt would do for itself: imports, and what libraries remember of a model's first load.
 
     No step is made: a child of a process whose thread pools have been used would wait for threads that it does not have.
     """
@@ -184,7 +186,6 @@ def warm(home: Path, spec: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = adapted_model(home / "models" / spec["base"]["id"], TrainSpec.model_validate(spec), Device("cpu", False))
         StudioTrainer(model=model, args=TrainingArguments(folder, use_cpu=True, report_to="none"), pad_id=0)
-        model.save_pretrained(folder, save_embedding_layers=False)
     del model
     gc.collect()
     gc.freeze()  # children need not look through all of this again

@@ -99,3 +99,19 @@ def new_training(attempts: Attempts, training_home: Path) -> Iterator[Callable[.
 
     yield make
     services.close()
+
+
+@pytest.fixture(scope="session")
+def untouched(new_training: Callable[..., Training]) -> Training:
+    """12 steps, saved at 3, 6, 9 and 12, each better than the one before; 3, 6 and 9 lie within an epoch of 4 steps."""
+    run = new_training()
+    run.finished()
+    return run
+
+
+@pytest.fixture(scope="session")
+def killed_at_8(new_training: Callable[..., Training]) -> Training:
+    """Has checkpoints of steps 3 and 6. To be copied, not to be gone on with."""
+    run = new_training()
+    run.killed(at="after", kind="step_finished", step=8)
+    return run

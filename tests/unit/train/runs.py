@@ -39,8 +39,10 @@ class Attempts:
 
     def close(self) -> None:
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(30)
+        self._process.stdout.close()
 
 
 class Training:
@@ -111,4 +113,5 @@ def largest_difference(run: Training, other: Training) -> float:
     """Over all points of two runs, which have to be of the same steps."""
     found, expected = run.points(), other.points()
     assert found.keys() == expected.keys()
-    return max(abs(found[key] - expected[key]) if math.isfinite(found[key]) else 0.0 for key in found)
+    both_nan = {key for key in found if math.isnan(found[key]) and math.isnan(expected[key])}
+    return max(abs(found[key] - expected[key]) for key in found.keys() - both_nan)

@@ -26,16 +26,8 @@ from tests.unit.train.runs import Training, largest_difference
 New = Callable[..., Training]
 Opens = Callable[[], CheckpointStore]
 
-#: A checkpoint of a training is synced so often: 7 files, the manifest, its folder, the events, the run's folder.
-SYNCS = 11
-
-
-@pytest.fixture(scope="module")
-def untouched(new_training: New) -> Training:
-    """Saved at 3, 6, 9 and 12, each better than the one before."""
-    run = new_training()
-    run.finished()
-    return run
+#: A checkpoint of a training is synced so often: 6 files, the manifest, its folder, the events, the run's folder.
+SYNCS = 10
 
 
 def is_whole(run: Training, step: int) -> bool:
@@ -53,9 +45,8 @@ def is_whole(run: Training, step: int) -> bool:
     "fate",
     [
         {"at": "filling", "step": 6},
-        {"at": "sync", "n": SYNCS + 1},  # the first file
-        {"at": "sync", "n": SYNCS + 8},  # the manifest
-        {"at": "sync", "n": SYNCS + 10},  # all of it is written, and the name is still the staging folder's
+        {"at": "sync", "n": SYNCS + 7},  # the manifest
+        {"at": "sync", "n": SYNCS + 9},  # all of it is written, and the name is still the staging folder's
     ],
 )
 def test_killed_before_the_rename_it_is_not_there(fate: dict[str, Any], new_training: New, untouched: Training) -> None:
@@ -69,7 +60,7 @@ def test_killed_before_the_rename_it_is_not_there(fate: dict[str, Any], new_trai
     assert run.checkpoint_steps() == run.told_steps() == [9, 12]
 
 
-@pytest.mark.parametrize("fate", [{"at": "sync", "n": SYNCS + 11}, {"at": "before", "kind": "checkpoint_saved", "step": 6}])
+@pytest.mark.parametrize("fate", [{"at": "sync", "n": SYNCS + 10}, {"at": "before", "kind": "checkpoint_saved", "step": 6}])
 def test_killed_between_rename_and_event_it_is_taken_and_told(
     fate: dict[str, Any], new_training: New, untouched: Training
 ) -> None:
@@ -143,14 +134,6 @@ def lose_the_folder(folder: Path) -> None:
 
 
 DAMAGES = [flip_a_byte, cut_a_file, lose_a_file, lose_the_manifest, change_file_and_manifest, lose_the_folder]
-
-
-@pytest.fixture(scope="module")
-def killed_at_8(new_training: New) -> Training:
-    """Has checkpoints of steps 3 and 6."""
-    run = new_training()
-    run.killed(at="after", kind="step_finished", step=8)
-    return run
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -30,9 +29,7 @@ NO_MEMORY = (
 # --- memory -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("error", "text"), [("MemoryError", ""), ("OutOfMemoryError", "CUDA out of memory."), ("RuntimeError", NO_MEMORY)]
-)
+@pytest.mark.parametrize(("error", "text"), [("OutOfMemoryError", "CUDA out of memory."), ("RuntimeError", NO_MEMORY)])
 def test_out_of_memory_in_a_step_is_a_plain_message(error: str, text: str, new_training: New) -> None:
     run = new_training()
     ended = run.go(at="raise", step=4, error=error, text=text)
@@ -94,39 +91,21 @@ def test_torchs_writer_is_believed_only_when_there_is_no_room(tmp_path: Path, mo
     assert not is_disk_full(RuntimeError("size mismatch"), tmp_path)
 
 
-@pytest.fixture
-def small_disk(request: pytest.FixtureRequest) -> Iterator[Callable[[Path, int], None]]:
-    """`small_disk(folder, n_bytes)` mounts a disk of that size there."""
-    mounted: list[Path] = []
-
-    def mount(folder: Path, n_bytes: int) -> None:
-        folder.mkdir(parents=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={n_bytes}", "tmpfs", str(folder)]
-        if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-            pytest.skip("a small disk can be mounted here by nobody but root, if at all")
-        mounted.append(folder)
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-
 @pytest.fixture(scope="module")
-def untouched(new_training: New) -> Training:
+def untouched_32(new_training: New) -> Training:
     run = new_training(lora_rank=32)
     run.finished()
     return run
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 def test_a_disk_that_fills_up_in_the_second_checkpoint(
-    share: float, new_training: New, untouched: Training, small_disk: Callable[[Path, int], None]
+    share: float, new_training: New, untouched_32: Training, small_disk: Callable[..., Path]
 ) -> None:
     """The second one does not fit as a whole: the adapter, the optimizer's state or what comes last finds no room."""
-    size = sum(path.stat().st_size for path in untouched.folder.checkpoint(12).rglob("*"))
+    size = sum(path.stat().st_size for path in untouched_32.folder.checkpoint(12).rglob("*"))
     run = new_training(lora_rank=32)
-    small_disk(run.folder.path, round((1 + share) * size) + 16_384)
+    small_disk(round((1 + share) * size) + 16_384, run.folder.path)
     ended = run.go()
     assert (ended["state"], ended["error"]["key"]) == ("failed", "error.job.disk_full")
     assert 0 < ended["error"]["params"]["free_bytes"] < size
@@ -136,4 +115,4 @@ def test_a_disk_that_fills_up_in_the_second_checkpoint(
     # Somebody makes room, and it goes on.
     subprocess.run(["mount", "-o", f"remount,size={10 * size}", str(run.folder.path)], check=True)
     run.finished()
-    assert largest_difference(run, untouched) == 0
+    assert largest_difference(run, untouched_32) == 0

@@ -122,7 +122,9 @@ def test_a_training_in_4_bits_learns_and_goes_on_exactly(in_4_bits: Training, ne
     assert largest_difference(run, in_4_bits) == 0
 
 
-def test_its_checkpoint_is_an_ordinary_adapter(in_4_bits: Training, tiny_base_folder: Path, batch: dict[str, torch.Tensor]) -> None:
+def test_its_checkpoint_is_an_ordinary_adapter(
+    in_4_bits: Training, tiny_base_folder: Path, batch: dict[str, torch.Tensor]
+) -> None:
     """It fits on the base in full, and can be merged into it."""
     from peft import PeftModel
     from safetensors.torch import load_file
