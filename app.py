@@ -13,4 +13,4 @@ if __name__ == "__main__":
 from components.serve import serve
 
 if __name__ == "__main__":
-    sys.exit(serve())
+    sys.exit(serve(sys.argv[1:]))

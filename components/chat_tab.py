@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from components.form import late_choice
 from components.page import OPEN, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
 from studio.access import Actor
 from studio.engine.chats import Answer, Chat
@@ -31,8 +32,8 @@ def build(page: Page) -> None:
             new = gr.Button(t("chat.new"), elem_id="chat-new")
             listing = gr.HTML(elem_id="chat-list", padding=False)
         with gr.Column(scale=5, min_width=320):
-            checkpoint = gr.Dropdown(
-                [], label=t("chat.checkpoint.label"), info=t("chat.checkpoint.help"), elem_id="chat-checkpoint"
+            checkpoint = late_choice(
+                label=t("chat.checkpoint.label"), info=t("chat.checkpoint.help"), elem_id="chat-checkpoint"
             )
             note = gr.HTML(elem_id="chat-note", padding=False)
             with gr.Row(elem_id="chat-columns"):

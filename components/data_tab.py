@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from components.form import late_choice
 from components.page import OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
 from studio.access import Actor
 from studio.data.service import ImportSpec
@@ -45,8 +46,8 @@ def build(page: Page) -> None:
                     validation = gr.Slider(0, 40, 10, step=1, label=t("data.import.validation"), elem_id="data-validation")
                     test = gr.Slider(0, 40, 10, step=1, label=t("data.import.test"), elem_id="data-test")
                 with gr.Row():
-                    question = gr.Dropdown([], label=t("data.import.question"), visible=False, elem_id="data-question")
-                    answer = gr.Dropdown([], label=t("data.import.answer"), visible=False, elem_id="data-answer")
+                    question = late_choice(label=t("data.import.question"), visible=False, elem_id="data-question")
+                    answer = late_choice(label=t("data.import.answer"), visible=False, elem_id="data-answer")
                 with gr.Row():
                     cancel = gr.Button(t("data.import.cancel"), elem_id="data-cancel")
                     confirm = gr.Button(t("data.import.confirm"), variant="primary", elem_id="data-import")

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from studio.text import Lang, text
 
-__all__ = ["Form", "fields_of", "form_widgets"]
+__all__ = ["Form", "fields_of", "form_widgets", "late_choice"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,17 @@ def form_widgets(spec: type[BaseModel], level: str, lang: Lang, values: dict[str
         name: _widget(spec.__name__, name, field, lang, values.get(name, field.default))
         for name, field in fields_of(spec, level).items()
     }
+
+
+def late_choice(**options: Any) -> gr.Dropdown:
+    """A drop-down whose choices come when its tab opens.
+
+    Gradio refuses a value that this server has not offered to this page, and a server that was started again has offered
+    nothing yet to the pages that are open. The service that takes the value checks it.
+    """
+    widget = gr.Dropdown([], **options)
+    widget.preprocess = lambda value: value
+    return widget
 
 
 def _widget(spec: str, name: str, field: FieldInfo, lang: Lang, value: Any) -> gr.components.Component:

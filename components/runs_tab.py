@@ -1,4 +1,4 @@
-"""Runs: what trains, how far, how well; stop it; what it left.
+"""Runs: what trains, how far, how well; stop it, let it go on; what it left.
 
 Address bar: `run`.
 """
@@ -9,15 +9,18 @@ from typing import Any
 
 import gradio as gr
 
-from components.page import OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, render, shows_errors
+from components.page import ASSETS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, render, shows_errors
 from components.widgets.chart import line_chart
 from studio.access import Actor
+from studio.jobs.queue import ATTEMPTS
 from studio.train.service import Curves, Run
 
 __all__ = ["build"]
 
 #: Seconds between looks while a run moves (CONTRACTS 10).
 _TICK_S = 3
+
+_FOOT_SCRIPT = (ASSETS / "js" / "checkpoints.js").read_text("utf-8")
 
 _COLOURS = {"train/loss": "#14b8a6", "validation/loss": "#f97316", "train/lr": "#8b5cf6", "speed": "#0ea5e9", "memory": "#e11d48"}
 
@@ -31,15 +34,17 @@ def build(page: Page) -> None:
             head = gr.HTML(elem_id="run-head", padding=False)
             with gr.Row(visible=False, elem_id="run-buttons") as buttons:
                 stop = gr.Button(t("runs.stop"), variant="stop", elem_id="run-stop", scale=0, min_width=290)
+                resume = gr.Button(t("runs.resume"), elem_id="run-resume", scale=0, min_width=290)
+                hint = gr.HTML(elem_id="run-resume-hint", padding=False, min_width=200)
                 chat = gr.Button(t("runs.chat"), variant="primary", elem_id="run-chat", scale=0, min_width=290)
             with gr.Column(visible=False, elem_id="run-charts") as charts:
                 loss = line_chart(t("runs.chart.loss"), elem_id="chart-loss", height=260)
                 with gr.Row():
                     rate, speed, memory = (_small_chart(t(f"runs.chart.{name}"), name) for name in ("lr", "speed", "memory"))
-            foot = gr.HTML(elem_id="run-foot", padding=False)
+            foot = gr.HTML(elem_id="run-foot", padding=False, js_on_load=_FOOT_SCRIPT)
             cursor = gr.Textbox(visible=False)
     timer = gr.Timer(_TICK_S, active=False)
-    _wire(page, (listing, head, buttons, stop, chat, charts, loss, rate, speed, memory, foot, cursor, timer))
+    _wire(page, (listing, head, buttons, stop, resume, hint, chat, charts, loss, rate, speed, memory, foot, cursor, timer))
 
 
 def _small_chart(title: str, name: str) -> gr.HTML:
@@ -49,8 +54,8 @@ def _small_chart(title: str, name: str) -> gr.HTML:
 
 def _wire(page: Page, parts: tuple[Any, ...]) -> None:
     services, lang = page.services, page.lang
-    listing, head, buttons, stop, chat, charts, loss, rate, speed, memory, foot, cursor, timer = parts
-    shown = [listing, head, buttons, stop, chat, charts, loss, rate, speed, memory, foot, cursor, timer]
+    _, _, _, stop, resume, _, chat, *_, foot, cursor, timer = parts
+    shown = list(parts)
 
     def look(actor: Actor, ids: dict[str, str], seen: str) -> tuple[Any, ...]:
         runs = services.train.list(actor)
@@ -59,17 +64,30 @@ def _wire(page: Page, parts: tuple[Any, ...]) -> None:
         if run is None:
             empty = render("runs_empty", lang, datasets=services.data.list(actor))
             hidden = gr.update(visible=False)
-            return (listing_html, empty, hidden, hidden, hidden, hidden, *[gr.skip()] * 4, "", "", gr.Timer(active=False))
+            return (listing_html, empty, *[hidden] * 6, *[gr.skip()] * 4, "", "", gr.Timer(active=False))
         saved = services.train.checkpoints(actor, run.id)
-        warnings = services.jobs.events(actor, run.job.id, ["warned"])
-        now_at = f"{run.id}:{services.train.cursor(actor, run.id)}"
-        drawn = [gr.skip()] * 4 if now_at == seen else _charts(page, services.train.curves(actor, run.id))
+        last_step = saved[-1].step if saved else None
+        told = services.jobs.events(actor, run.job.id, ["warned", "attempt_started"])
+        starts = [event.get("resumed_from_step", 0) for event in told if event["kind"] == "attempt_started"]
+        now_at = f"{run.id}:{len(starts)}:{services.train.cursor(actor, run.id)}"
+        drawn = [gr.skip()] * 4 if now_at == seen else _charts(page, services.train.curves(actor, run.id), starts[1:])
         moving = any(not item.job.has_ended for item in runs)
         return (
             listing_html,
-            render("run_head", lang, run=run, base=services.models.get(actor, run.base_id), warnings=warnings),
+            render(
+                "run_head",
+                lang,
+                run=run,
+                base=services.models.get(actor, run.base_id),
+                warnings=[event for event in told if event["kind"] == "warned"],
+                starts=starts,
+                last_step=last_step,
+                limit=ATTEMPTS,
+            ),
             gr.update(visible=True),
             gr.update(visible=not run.job.has_ended, interactive=run.job.state != "stopping"),
+            gr.update(visible=run.job.can_resume),
+            gr.update(visible=run.job.can_resume, value=render("run_resume", lang, last_step=last_step)),
             gr.update(visible=bool(saved)),
             gr.update(visible=True),
             *drawn,
@@ -102,18 +120,33 @@ def _wire(page: Page, parts: tuple[Any, ...]) -> None:
         return moved(tab="runs", run=run.id)
 
     @shows_errors(lang)
+    def resume_run(request: gr.Request) -> str:
+        run = chosen(request)
+        services.train.resume(actor_of(request), run.id)
+        return moved(tab="runs", run=run.id)
+
+    @shows_errors(lang)
+    def pin(request: gr.Request, event: gr.EventData) -> str:
+        run = chosen(request)
+        services.train.pin(actor_of(request), run.id, int(event._data["step"]), bool(event._data["keep"]))
+        return moved(tab="runs", run=run.id)
+
+    @shows_errors(lang)
     def chat_with(request: gr.Request) -> str:
         return moved(tab="chat", run=chosen(request).id, chat="")
 
     page.opens["runs"].click(open_tab, None, shown, **OPEN)
     timer.tick(tick, cursor, [*shown, page.go], **READ)
     stop.click(stop_run, None, page.go, **PRIVATE)
+    resume.click(resume_run, None, page.go, **PRIVATE)
+    foot.pin(pin, None, page.go, **PRIVATE)
     chat.click(chat_with, None, page.go, **READ)
 
 
-def _charts(page: Page, curves: Curves) -> list[dict[str, Any]]:
-    """Values of the four charts, in the order of the page."""
+def _charts(page: Page, curves: Curves, resumed_from: list[int]) -> list[dict[str, Any]]:
+    """Values of the four charts, in the order of the page; a mark where a later attempt went on."""
     t, series = page.t, curves.series
+    marks = [{"x": step, "text": t("runs.chart.resumed", step=step)} for step in sorted({step for step in resumed_from if step})]
 
     def chart(*lines: tuple[str, str, list[list[float | None]]], zero: bool = False) -> dict[str, Any]:
         drawn = [
@@ -121,7 +154,7 @@ def _charts(page: Page, curves: Curves) -> list[dict[str, Any]]:
             for key, label, found in lines
             if found
         ]
-        return {"series": drawn, "x": t("runs.chart.step"), "empty": t("runs.chart.empty"), "zero": zero}
+        return {"series": drawn, "x": t("runs.chart.step"), "empty": t("runs.chart.empty"), "zero": zero, "marks": marks}
 
     return [
         chart(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+import signal
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 
 import uvicorn
 
 from studio.access import local_admin
 from studio.errors import ConfigError, StudioError
-from studio.jobs.launch import keep_worker, start_worker
+from studio.jobs.launch import end_worker, keep_worker
 from studio.services import Services, build_services
 from studio.settings import Settings, load_settings
 from studio.text import error_text, text
@@ -18,18 +21,33 @@ from studio.text import error_text, text
 __all__ = ["serve"]
 
 
-def serve() -> int:
-    """Serve until Ctrl-C; returns the exit status. Trainings go on afterwards: the worker is a process of its own."""
+#: Seconds that the thread which looks after the worker is waited for.
+_LAST_LOOK_S = 5.0
+
+
+def serve(arguments: Sequence[str] = ()) -> int:
+    """Serve until Ctrl-C or SIGTERM; returns the exit status.
+
+    The worker is a process of its own and goes on afterwards; with `--foreground` it is asked to end too. Trainings go on
+    in both cases.
+    """
     settings = load_settings().ready()
+    options = _options(settings, arguments)
     try:
         with _listener(settings) as listener:
             services = build_services(settings)
             services.db.migrate(settings)
             services.data.recover()
-            return _run(services, listener)
+            return _run(services, listener, foreground=options.foreground)
     except StudioError as error:
         print(error_text(settings.lang, error), file=sys.stderr)
         return 1
+
+
+def _options(settings: Settings, arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="app.py", description="Finetune Studio")
+    parser.add_argument("--foreground", action="store_true", help=text(settings.lang, "cli.foreground.help"))
+    return parser.parse_args(arguments)
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -39,7 +57,7 @@ def _listener(settings: Settings) -> socket.socket:
         raise ConfigError("error.web.port_taken", port=str(settings.port)) from error
 
 
-def _run(services: Services, listener: socket.socket) -> int:
+def _run(services: Services, listener: socket.socket, *, foreground: bool) -> int:
     from components.web import build_web  # Gradio's import is the longest part of a start: errors above come before it
 
     settings = services.settings
@@ -47,30 +65,43 @@ def _run(services: Services, listener: socket.socket) -> int:
     server = _Server(config)
     port = listener.getsockname()[1]
     ended = threading.Event()
-    server.when_up = lambda: _open_for_business(services, f"http://{settings.host}:{port}/", ended)
+    business = threading.Thread(
+        target=_open_for_business, args=(services, f"http://{settings.host}:{port}/", ended), daemon=True
+    )
+    server.when_up = business.start
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn ends by them in its own way and then raises them once more, which would end this process without a word.
+        signal.signal(number, lambda *_: None)
     server.run(sockets=[listener])
     ended.set()
-    active = [job for job in services.jobs.active(local_admin()) if job.is_active]
-    print(text(settings.lang, "cli.web_ended", n=len(active)))
+    if business.is_alive():
+        business.join(_LAST_LOOK_S)
+    _say_farewell(services, foreground=foreground)
     services.close()
     return 0
 
 
+def _say_farewell(services: Services, *, foreground: bool) -> None:
+    n = sum(job.is_active for job in services.jobs.active(local_admin()))
+    if foreground:
+        end_worker(services.db)
+    print(text(services.settings.lang, "cli.both_ended" if foreground else "cli.web_ended", n=n), flush=True)
+
+
 class _Server(uvicorn.Server):
-    """Tells when it answers."""
+    """Tells when it answers; what it calls may not take long."""
 
     def when_up(self) -> None: ...
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
-        threading.Thread(target=self.when_up, daemon=True).start()
+        self.when_up()
 
 
 def _open_for_business(services: Services, url: str, ended: threading.Event) -> None:
     """In a thread of its own, until the server has ended: the worker is started, and again whenever somebody kills it."""
     print(text(services.settings.lang, "cli.address", url=url), flush=True)
-    if not services.jobs.worker_alive(local_admin()):
-        start_worker(services.settings)
     if services.settings.starter:
         services.models.ensure_starter(local_admin())
+    services.storage.clean_later(local_admin())
     keep_worker(services.settings, services.db, ended)

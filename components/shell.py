@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import gradio as gr
@@ -52,7 +53,9 @@ def mount_options(lang: Lang) -> dict[str, Any]:
         button_primary_text_color="#ffffff",
         block_label_text_color="#3f3f46",
     )
-    script = f"document.documentElement.lang = '{lang}';" + (ASSETS / "js" / "shell.js").read_text("utf-8")
+    words = {name: text(lang, f"page.{name}") for name in ("away", "back")}
+    script = f"document.documentElement.lang = '{lang}'; window.studioWords = {json.dumps(words)};"
+    script += "".join((ASSETS / "js" / name).read_text("utf-8") for name in ("alive.js", "shell.js"))
     return {
         "theme": theme,
         "css_paths": [ASSETS / "css" / "studio.css"],
@@ -94,7 +97,7 @@ def _wire(page: Page, blocks: gr.Blocks, header: gr.HTML, start: gr.HTML) -> Non
     def show_header(request: gr.Request) -> tuple[str, str]:
         actor = actor_of(request)
         active = services.jobs.active(actor)
-        worker = services.jobs.worker_alive(actor)
+        worker = services.jobs.worker_state(actor)
         return render("header", lang, active=active, worker=worker), show_start(request)
 
     def show_start(request: gr.Request) -> str:

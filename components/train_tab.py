@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from components.form import form_widgets
+from components.form import form_widgets, late_choice
 from components.page import OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
 from studio.access import Actor
 from studio.errors import StudioError
@@ -27,8 +27,8 @@ def build(page: Page) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
             with gr.Row():
-                base = gr.Dropdown([], label=t("field.TrainSpec.base.label"), elem_id="train-base")
-                dataset = gr.Dropdown([], label=t("field.TrainSpec.dataset.label"), elem_id="train-dataset")
+                base = late_choice(label=t("field.TrainSpec.base.label"), elem_id="train-base")
+                dataset = late_choice(label=t("field.TrainSpec.dataset.label"), elem_id="train-dataset")
             preset = gr.Radio(
                 presets,
                 value=Preset.QUICK.value,
@@ -77,9 +77,13 @@ def _wire(page: Page, fields: dict[str, Any], parts: tuple[Any, ...]) -> None:
         ready = services.models.ready(actor)
         datasets = services.data.list(actor)
         values["base"] = _chosen(ids.get("base"), values["base"], [item.id for item in ready])
-        values["dataset"] = _chosen(ids.get("dataset"), values["dataset"], [item.id for item in datasets])
+        before = values["dataset"]
+        values["dataset"] = _chosen(ids.get("dataset"), before, [item.id for item in datasets])
         chosen = next((item for item in datasets if item.id == values["dataset"]), None)
-        values["name"] = services.train.free_name(actor, chosen.name) if chosen else ""
+        # A name that somebody typed stays, unless it is another dataset's or was taken meanwhile.
+        typed = (values["name"] or "").strip() if values["dataset"] == before else ""
+        if not typed or services.train.free_name(actor, typed) != typed:
+            values["name"] = services.train.free_name(actor, chosen.name) if chosen else ""
         return (
             gr.update(choices=[(item.name, item.id) for item in ready], value=values["base"]),
             gr.update(choices=[(item.name, item.id) for item in datasets], value=values["dataset"]),

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
+import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -23,9 +25,10 @@ from starlette.types import Receive, Scope, Send
 
 from components.page import ASSETS
 from components.shell import build_studio, mount_options
+from studio import __version__
 from studio.ids import new_id
 from studio.services import Services
-from studio.settings import Settings
+from studio.settings import ROOT, Settings
 from studio.text import Lang, lang_of
 
 __all__ = ["build_web"]
@@ -93,12 +96,23 @@ def _cookie_key(settings: Settings) -> str:
     return path.read_text("utf-8")
 
 
+def _build() -> str:
+    """A name for what an open page was made from: when it is another one, the page has to be loaded again."""
+    made_from = [*(ROOT / "components").rglob("*.py"), *(ROOT / "studio").rglob("*.py")]
+    made_from += [path for folder in ("css", "js", "messages") for path in (ASSETS / folder).iterdir()]
+    digest = hashlib.sha256(gr.__version__.encode())
+    for path in sorted(made_from):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def build_web(services: Services) -> FastAPI:
     """Everything that the web process serves. The caller runs it."""
     settings = services.settings
     os.environ["GRADIO_TEMP_DIR"] = str(settings.folder("tmp", "gradio"))
     studio = StudioByLanguage(services)
     signer = URLSafeSerializer(_cookie_key(settings), salt=_COOKIE)
+    instance = f"{_build()}.{secrets.token_hex(8)}"
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -117,10 +131,16 @@ def build_web(services: Services) -> FastAPI:
         response.headers["Content-Security-Policy"] = _POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
+        response.headers["X-Studio"] = instance
         if known is None and request.url.path == "/":
             token = signer.dumps(request.state.user_id)
             response.set_cookie(_COOKIE, token, max_age=_YEAR_S, httponly=True, samesite="lax", path="/")
         return response
+
+    @web.get("/alive")
+    async def alive() -> JSONResponse:
+        """Asked by an open page that has not heard of the server for some seconds; the header says the same."""
+        return JSONResponse({"version": __version__, "instance": instance}, headers={"Cache-Control": "no-store"})
 
     @web.get("/healthz")
     async def healthz() -> JSONResponse:

@@ -17,7 +17,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import sqlalchemy as sa
 import typer
 import yaml
 
@@ -26,12 +25,9 @@ from studio.backup import BackupService, Moved, Progress
 from studio.data.service import ImportSpec
 from studio.engine.protocol import BASE, Decoding
 from studio.errors import ConfigError, DataError, NotFoundError, StudioError
-from studio.ids import now
 from studio.jobs.kinds import kind_of
-from studio.jobs.launch import start_worker
-from studio.jobs.processes import host_name
+from studio.jobs.launch import end_worker, start_worker
 from studio.jobs.queue import ATTEMPTS, Job, insert_job
-from studio.jobs.tables import workers
 from studio.services import Services, build_services
 from studio.settings import load_settings
 from studio.text import Lang, bytes_text, duration_text, error_text, lang_of, text
@@ -334,9 +330,7 @@ def stop(json_: AsJson = False, lang: InLang = "") -> None:
     """End this machine's worker; jobs that run go on and are found again by the next worker."""
 
     def work(shell: _Shell) -> None:
-        with shell.services.db.write() as connection:
-            here = sa.update(workers).where(workers.c.host == host_name(), workers.c.stop_requested_at.is_(None))
-            connection.execute(here.values(stop_requested_at=now()))
+        end_worker(shell.services.db)
         shell.answer({"stopping": True}, shell.t("cli.worker_stopping"))
 
     _command(json_, lang, work)

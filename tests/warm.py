@@ -210,7 +210,7 @@ def _web(path: str, request: dict[str, Any]) -> int:
         return ask(path, do="worker", home=str(settings.home), url=settings.database_url)
 
     launch._LOOK_S = 4 * _LOOK_S
-    launch.start_worker = serve.start_worker = start  # type: ignore[assignment]
+    launch.start_worker = start  # type: ignore[assignment]
     if request["clerk"]:
         module, _, function = request["clerk"].partition(":")
         serve.clerk = getattr(importlib.import_module(module), function)  # type: ignore[attr-defined]

@@ -1,5 +1,5 @@
 // A line chart on a canvas: runs once per mount, redraws when `value` changes, keeps its zoom.
-// value = {title, unit, log, series: [{name, color, points: [[x, y|null], …]}], mark: {x, y, text} | null}
+// value = {series: [{name, color, points: [[x, y|null], …], dots}], x, empty, zero, marks: [{x, text}]}
 const canvas = element.querySelector("canvas");
 const tip = element.querySelector(".chart-tip");
 const table = element.querySelector(".chart-table");
@@ -74,6 +74,11 @@ const draw = () => {
   }
   context.save();
   context.beginPath(); context.rect(EDGE.left, 0, box.width - EDGE.left - EDGE.right, box.height); context.clip();
+  context.strokeStyle = ink; context.setLineDash([2, 4]);
+  for (const { x } of data().marks || []) {
+    context.beginPath(); context.moveTo(X(x), EDGE.top); context.lineTo(X(x), box.height - EDGE.bottom); context.stroke();
+  }
+  context.setLineDash([]);
   for (const series of data().series) {
     context.strokeStyle = series.color; context.fillStyle = series.color; context.lineWidth = 2; context.lineJoin = "round";
     context.beginPath();
@@ -131,6 +136,11 @@ canvas.addEventListener("pointermove", (event) => {
     const dot = document.createElement("i");
     dot.style.background = series.color;
     row.append(dot, `${series.name} ${shown(point[1])}`);
+    tip.append(row);
+  }
+  for (const mark of (data().marks || []).filter((item) => item.x === x)) {
+    const row = document.createElement("div");
+    row.textContent = mark.text;
     tip.append(row);
   }
   tip.hidden = false;

@@ -1,6 +1,7 @@
 // The page's own script: the address bar is the truth about what is shown (CONTRACTS 10).
 //   studio.go(link)    move: write the address bar, show the tab, let it read its ids
 //   studio.boot()      after load: show what the address bar asks for
+//   studio.reopen()    after an outage: let the present tab read its ids again
 // Anchors with `data-go` move inside the page; opened in a new browser tab they are plain links.
 (() => {
   const DEFAULT_TAB = document.documentElement.dataset.tab || "data";
@@ -24,6 +25,7 @@
     if (tries > 0) setTimeout(() => select(tab, tries - 1), 50); else selecting = false;
   };
 
+  const reopen = () => open(current());
   const show = () => { select(current()); open(current()); };
 
   const go = (link) => {
@@ -53,6 +55,7 @@
     applyTheme(theme);
     select(current());
     setTimeout(() => { ready = true; open(current()); writeTimes(); }, 50);
+    setTimeout(window.studioAlive.putBack, 1500);
   };
 
   const setLang = (lang) => {
@@ -116,6 +119,6 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     applyTheme(localStorage.getItem("studio-theme") || "auto");
   });
-  window.studio = { go, picked, boot, setLang, setTheme };
+  window.studio = { go, picked, boot, reopen, setLang, setTheme };
   applyTheme(theme);
 })();

@@ -14,7 +14,10 @@ _SCRIPT = (ASSETS / "js" / "chart.js").read_text("utf-8")
 
 
 def line_chart(title: str, *, elem_id: str, height: int) -> gr.HTML:
-    """`value` = {"series": [{"name", "color", "points": [[x, y | null], …], "dots"}], "x", "empty", "zero"}; height in px."""
+    """`value` = {"series": [{"name", "color", "points": [[x, y | null], …], "dots"}], "x", "empty", "zero", "marks": […]}.
+
+    `marks` are {"x", "text"}: upright lines with a word about them. `height` in px.
+    """
     template = (
         f'<figure class="chart"><figcaption>{html.escape(title)}</figcaption>'
         f'<div class="chart-box" style="height:{height}px"><canvas></canvas><div class="chart-tip" hidden></div></div>'

@@ -9,17 +9,16 @@ import sys
 import threading
 from typing import Protocol
 
-import sqlalchemy as sa
-
 from studio.db import Database
 from studio.errors import StudioError
-from studio.jobs.processes import host_name, is_alive
-from studio.jobs.queue import Job
+from studio.ids import now
+from studio.jobs.processes import host_name
+from studio.jobs.queue import Job, has_worker, was_killed
 from studio.jobs.runfolder import RunFolder
 from studio.jobs.tables import workers
 from studio.settings import ROOT, Settings
 
-__all__ = ["Child", "keep_worker", "start_job", "start_worker", "worker_died"]
+__all__ = ["Child", "end_worker", "keep_worker", "start_job", "start_worker"]
 
 log = logging.getLogger("studio.launch")
 
@@ -70,20 +69,42 @@ def _environment(settings: Settings) -> dict[str, str]:
     return os.environ | {"STUDIO_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"}
 
 
-def worker_died(db: Database) -> bool:
-    """Whether this host's worker was killed. One that was asked to end has taken its name off the list, and is left alone."""
-    with db.read() as connection:
-        rows = connection.execute(sa.select(workers).where(workers.c.host == host_name())).all()
-    return any(row.stop_requested_at is None and not is_alive(row.pid, row.pid_created) for row in rows)
+def end_worker(db: Database) -> None:
+    """Ask this host's worker to end, at its next heartbeat; what it started goes on, and the next worker finds it again.
+
+    Workers of other hosts that serve the same database are left alone.
+    """
+    here = workers.c.host == host_name(), workers.c.stop_requested_at.is_(None)
+    with db.write() as connection:
+        connection.execute(workers.update().where(*here).values(stop_requested_at=now()))
 
 
 def keep_worker(settings: Settings, db: Database, ended: threading.Event) -> None:
-    """Start a worker again whenever it was killed, until `ended` is set."""
+    """Start a worker where there is none, and again whenever it was killed, until `ended` is set.
+
+    One that was asked to end has taken its name off the list, and is not started again.
+    """
     child: Child | None = None
-    while not ended.wait(_LOOK_S):
+    wanted = _is_missing(db)
+    while not ended.is_set():
         try:
-            if (child is None or child.poll() is not None) and worker_died(db):
-                log.warning("the worker was killed; another one starts")
+            if wanted:
                 child = start_worker(settings)
+            ended.wait(_LOOK_S)
+            status = 0 if child is None else child.poll()
+            # Killed while it served, or ended by a fault before it could enter itself (a locked database, say).
+            wanted = status is not None and (_was_killed(db) or (status != 0 and _is_missing(db)))
+            if wanted:
+                log.warning("the worker was killed; another one starts")
         except (StudioError, OSError):
             log.exception("the worker could not be looked after; next try in %s s", _LOOK_S)
+
+
+def _is_missing(db: Database) -> bool:
+    with db.read() as connection:
+        return not has_worker(connection)
+
+
+def _was_killed(db: Database) -> bool:
+    with db.read() as connection:
+        return was_killed(connection)

@@ -43,6 +43,7 @@ __all__ = [
     "job_of_row",
     "requeue_job",
     "select_jobs",
+    "was_killed",
 ]
 
 JobState = Literal["queued", "paused", "starting", "running", "stopping", "finished", "stopped", "failed", "lost"]
@@ -236,6 +237,12 @@ def has_worker(connection: Connection) -> bool:
     return False
 
 
+def was_killed(connection: Connection) -> bool:
+    """Whether this host's worker died. One that was asked to end has taken its name off the list."""
+    here = connection.execute(sa.select(workers).where(workers.c.host == host_name()))
+    return any(row.stop_requested_at is None and not is_alive(row.pid, row.pid_created) for row in here)
+
+
 class JobService:
     """What people may do with jobs."""
 
@@ -322,5 +329,12 @@ class JobService:
 
     @allows("job.read")
     def worker_alive(self, actor: Actor) -> bool:
+        return self.worker_state(actor) == "alive"
+
+    @allows("job.read")
+    def worker_state(self, actor: Actor) -> Literal["alive", "died", "ended"]:
+        """`died` is started again by the web server; `ended` was asked to end, or was never there."""
         with self._db.read() as connection:
-            return has_worker(connection)
+            if has_worker(connection):
+                return "alive"
+            return "died" if was_killed(connection) else "ended"

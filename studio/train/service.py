@@ -44,7 +44,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights of a run at a step. `val_loss` is in nats per token; None where nothing was evaluated."""
+    """Weights of a run at a step. `val_loss` is in nats per token; None where nothing was evaluated.
+
+    A `pinned` one stays whatever comes after it.
+    """
 
     run_id: str
     run_name: str
@@ -54,6 +57,7 @@ class Checkpoint:
     bytes: int
     val_loss: float | None
     best: bool
+    pinned: bool
 
 
 @dataclass(frozen=True)
@@ -243,6 +247,17 @@ class TrainService:
         with self._db.read() as connection:
             found = connection.execute(query).mappings()
             return [Checkpoint(**{name: row[name] for name in Checkpoint.__dataclass_fields__}) for row in found]
+
+    @allows("run.pin")
+    def pin(self, actor: Actor, run_id: str, step: int, keep: bool) -> None:
+        """Keep the checkpoint of a step whatever comes after it, or let it go with the others again.
+
+        Raises NotFoundError for one that is not there (any more).
+        """
+        this = checkpoints.update().where(checkpoints.c.run_id == run_id, checkpoints.c.step == step)
+        with self._db.write() as connection:
+            if connection.execute(this.values(pinned=keep)).rowcount == 0:
+                raise NotFoundError("error.run.no_checkpoint", step=step)
 
 
 def checked_preset(value: str) -> Preset:

@@ -13,9 +13,10 @@ from types import TracebackType
 from typing import Self
 
 import psutil
+from playwright.sync_api import Page, expect
 
 from studio.access import Actor, local_admin
-from studio.jobs.processes import created as process_created
+from studio.jobs.processes import is_alive
 from studio.services import Services, build_services
 from studio.settings import ROOT, Settings
 
@@ -97,22 +98,35 @@ class StudioServer:
                 self._process.kill()
                 self._process.wait()
         for pid, created in self._children():
-            if process_created(pid) == created:
+            if is_alive(pid, created):
                 victim = psutil.Process(pid)
                 victim.kill()
                 psutil.wait_procs([victim], timeout=10)
 
-    def _children(self) -> list[tuple[int, float | None]]:
+    def _children(self) -> list[tuple[int, str | None]]:
         """The worker first, so that it starts nothing more."""
         import sqlalchemy as sa
 
         from studio.jobs.tables import jobs, workers
 
         services = self.services()
-        found: list[tuple[int, float | None]] = []
+        found: list[tuple[int, str | None]] = []
         with services.db.read() as connection:
             for table in (workers, jobs):
                 rows = connection.execute(sa.select(table.c.pid, table.c.pid_created).where(table.c.pid.is_not(None)))
                 found += [(row.pid, row.pid_created) for row in rows]
         services.close()
         return found
+
+
+def start_short_run(page: Page, studio: StudioServer) -> None:
+    """Start ten steps through the Train tab, by a double click, and see the run."""
+    page.goto(f"{studio.address}?tab=train")
+    expect(page.locator("#plan .tiles")).to_be_visible()
+    page.locator("#train-advanced button").first.click()
+    steps = page.locator("#field-max-steps input")
+    steps.fill("10")
+    steps.press("Tab")
+    expect(page.locator("#plan")).to_contain_text("10")
+    page.locator("#train-start").dblclick()
+    expect(page.locator("#run-state")).to_be_visible()

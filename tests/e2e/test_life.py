@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from studio.engine.tables import answers
 from tests.e2e.conftest import Visit
-from tests.e2e.studio import StudioServer
-
-
-def _start_short_run(page: Page, studio: StudioServer) -> None:
-    page.goto(f"{studio.address}?tab=train")
-    expect(page.locator("#plan .tiles")).to_be_visible()
-    page.locator("#train-advanced button").first.click()
-    steps = page.locator("#field-max-steps input")
-    steps.fill("10")
-    steps.press("Tab")
-    expect(page.locator("#plan")).to_contain_text("10")
-    page.locator("#train-start").dblclick()
-    expect(page.locator("#run-state")).to_be_visible()
+from tests.e2e.studio import StudioServer, start_short_run
 
 
 def test_a_double_click_is_one_run_and_stop_keeps_a_checkpoint(own_trained: StudioServer, visit: Visit) -> None:
     page = visit().page
-    _start_short_run(page, own_trained)
+    start_short_run(page, own_trained)
     services = own_trained.services()
     assert len(services.train.list(own_trained.actor)) == 2
     expect(page.locator("#run-state .lead")).to_contain_text("step 1 of 10", timeout=120_000)
