@@ -91,7 +91,7 @@ STAGES = (
     Stage("unit", 300, _commands(_pytest("tests/unit"))),
     Stage("ui", 60, _commands(_pytest("tests/ui", *_NO_HYPOTHESIS))),
     Stage("browser", 480, _commands(_pytest("tests/e2e", *_NO_HYPOTHESIS))),
-    Stage("benches, small", 60, _commands([PYTHON, "-m", "tests.bench", "startup", "--small"])),
+    Stage("benches, small", 60, _commands(*([PYTHON, "-m", "tests.bench", name, "--small"] for name in ("startup", "survive")))),
 )
 
 

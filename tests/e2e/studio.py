@@ -120,13 +120,14 @@ class StudioServer:
 
 
 def start_short_run(page: Page, studio: StudioServer) -> None:
-    """Start ten steps through the Train tab, by a double click, and see the run."""
+    """Start ten small steps through the Train tab, by a double click, and see the run."""
     page.goto(f"{studio.address}?tab=train")
     expect(page.locator("#plan .tiles")).to_be_visible()
     page.locator("#train-advanced button").first.click()
-    steps = page.locator("#field-max-steps input")
-    steps.fill("10")
-    steps.press("Tab")
+    for name, value in (("per-device-batch-size", "4"), ("evaluations", "2"), ("max-steps", "10")):
+        field = page.locator(f"#field-{name} input[type=number]")
+        field.fill(value)
+        field.press("Tab")
     expect(page.locator("#plan")).to_contain_text("10")
     page.locator("#train-start").dblclick()
     expect(page.locator("#run-state")).to_be_visible()
