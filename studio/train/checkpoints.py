@@ -22,7 +22,7 @@ from typing import Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
-from studio.errors import JobError
+from studio.errors import JobError, StorageError
 from studio.jobs.context import JobContext
 from studio.jobs.events import Event, read_events
 from studio.jobs.resources import free_disk_bytes
@@ -242,7 +242,7 @@ class CheckpointStore:
         try:
             with self._context.db.read() as connection:
                 yield from connection.execute(pinned).scalars()
-        except sa.exc.SQLAlchemyError:
+        except (sa.exc.SQLAlchemyError, StorageError):
             log.exception("the database did not say what is pinned: everything is kept for now")
             yield from self._told
 

@@ -119,15 +119,15 @@ class StudioServer:
         return found
 
 
-def start_short_run(page: Page, studio: StudioServer) -> None:
-    """Start ten small steps through the Train tab, by a double click, and see the run."""
+def start_short_run(page: Page, studio: StudioServer, *, steps: int = 10) -> None:
+    """Start a run of small steps through the Train tab, by a double click, and see it."""
     page.goto(f"{studio.address}?tab=train")
     expect(page.locator("#plan .tiles")).to_be_visible()
     page.locator("#train-advanced button").first.click()
-    for name, value in (("per-device-batch-size", "4"), ("evaluations", "2"), ("max-steps", "10")):
+    for name, value in (("per-device-batch-size", "4"), ("evaluations", "2"), ("max-steps", str(steps))):
         field = page.locator(f"#field-{name} input[type=number]")
         field.fill(value)
         field.press("Tab")
-    expect(page.locator("#plan")).to_contain_text("10")
+    expect(page.locator("#plan")).to_contain_text(f"{steps:,}")
     page.locator("#train-start").dblclick()
     expect(page.locator("#run-state")).to_be_visible()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +16,7 @@ import pytest
 
 from studio.errors import JobError
 from studio.services import Services, build_services
-from studio.settings import Settings
+from studio.settings import ROOT, Settings
 from tests.survive import ACTOR, SPEC, losses, make_home, problems_of_run
 from tests.warm import Forked, Warm
 
@@ -176,6 +179,46 @@ def test_a_run_that_is_stopped_while_its_worker_dies_goes_on_exactly_when_somebo
     job = home.train.get(ACTOR, run_id).job
     assert (job.state, job.attempt, job.deaths) == ("finished", stopped.attempt + 1, 0)
     assert problems_of_run(home, run_id, untouched) == []
+
+
+#: A web server that dies while it queues a run: in the middle of its transaction, or when only the answer is left to be said.
+QUEUES_AND_DIES = """
+import os, signal, sys
+from pathlib import Path
+import studio.train.service as service
+from studio.services import build_services
+from studio.settings import ROOT, Settings
+from tests.survive import ACTOR, SPEC
+
+home, moment, name = sys.argv[1:]
+insert_job = service.insert_job
+
+def insert(*args, **kwargs):
+    job_id = insert_job(*args, **kwargs)
+    if moment == "inside":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return job_id
+
+service.insert_job = insert
+services = build_services(Settings(home=Path(home), device="cpu"))
+[dataset] = services.data.list(ACTOR)
+spec = services.train.complete(ACTOR, SPEC | {"dataset": dataset.id, "name": name})
+services.train.start(ACTOR, spec, request_id=name)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("moment", "queued"), [("inside", 0), ("behind", 1)])
+def test_a_web_server_killed_while_it_queues_a_run_leaves_one_or_none(home: Services, moment: str, queued: int) -> None:
+    name = f"queued by one that died {moment}"
+    command = [sys.executable, "-c", QUEUES_AND_DIES, str(home.settings.home), moment, name]
+    assert subprocess.run(command, cwd=ROOT).returncode == -signal.SIGKILL
+    assert sum(run.name == name for run in home.train.list(ACTOR)) == queued
+    [dataset] = home.data.list(ACTOR)
+    spec = home.train.complete(ACTOR, SPEC | {"dataset": dataset.id, "name": name})
+    run_id = home.train.start(ACTOR, spec, request_id=name)  # the browser got no answer and asks again
+    assert [run.id for run in home.train.list(ACTOR) if run.name == name] == [run_id]
+    assert home.train.stop(ACTOR, run_id).job.state == "stopped"
 
 
 def test_two_people_and_two_clicks_are_one_run_and_one_resume(home: Services) -> None:

@@ -34,7 +34,7 @@ from studio.settings import ROOT
 WaitUntil = Callable[..., Any]
 
 #: Rows of a file whose import takes some seconds: long enough to be caught in the middle.
-MANY = 30_000
+MANY = 12_000
 
 
 class Shop:
