@@ -128,6 +128,6 @@ def start_short_run(page: Page, studio: StudioServer, *, steps: int = 10) -> Non
         field = page.locator(f"#field-{name} input[type=number]")
         field.fill(value)
         field.press("Tab")
-    expect(page.locator("#plan")).to_contain_text(f"{steps:,}")
+    expect(page.locator("#plan")).to_contain_text(str(steps))
     page.locator("#train-start").dblclick()
     expect(page.locator("#run-state")).to_be_visible()

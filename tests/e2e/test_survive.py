@@ -21,7 +21,7 @@ from tests.e2e.studio import StudioServer, start_short_run
 from tests.survive import losses, make_home, problems_of_run
 
 #: Of the tiny base: half a minute and more, so that there is a middle to pull the plug in.
-_N_STEPS = 2_000
+_N_STEPS = 1_000
 
 _LONG_MS = 180_000
 
