@@ -221,20 +221,10 @@ def serve() -> Iterator[Callable[..., str]]:
         thread.join()
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file, made once."""
-    settings = Settings(home=tmp_path_factory.mktemp("home")).ready()
-    db = Database(settings.url)
-    db.migrate(settings)
-    db.close()
-    return settings.home / "studio.db"
-
-
 @pytest.fixture
-def settings(tmp_path: Path, empty_database: Path, template: ChatML) -> Settings:
+def settings(tmp_path: Path, migrated_file: Path, template: ChatML) -> Settings:
     """A home with a database and one base, `tiny`: a tokenizer and a chat template, no weights."""
-    shutil.copy(empty_database, tmp_path / "studio.db")
+    shutil.copy(migrated_file, tmp_path / "studio.db")
     settings = Settings(home=tmp_path).ready()
     save_template(template, settings.folder("models", "tiny"))
     return settings
@@ -243,7 +233,6 @@ def settings(tmp_path: Path, empty_database: Path, template: ChatML) -> Settings
 @pytest.fixture
 def db(settings: Settings) -> Iterator[Database]:
     db = Database(settings.url)
-    db.migrate(settings)
     with db.write() as connection:
         values = {"id": "tiny", "name": "Tiny", "source": "folder", "ref": "/tiny", "state": "ready", "author": "usr_a"}
         connection.execute(bases.insert().values(**values, created_at=now()))
