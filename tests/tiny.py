@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
@@ -15,7 +16,7 @@ from studio.ids import now
 from studio.models.tables import bases
 from studio.settings import ROOT
 
-__all__ = ["CHATML", "CONTEXT", "enter_base", "make_tiny_base", "sample_texts"]
+__all__ = ["CHATML", "CONTEXT", "byte_tokenizer", "enter_base", "make_tiny_base", "sample_texts", "tiny_llama_config"]
 
 SAMPLE = ROOT / "assets" / "sample" / "eye-care.jsonl"
 CONTEXT = 512
@@ -30,36 +31,49 @@ def sample_texts() -> Iterator[str]:
             yield message["content"]
 
 
-def make_tiny_base(folder: Path) -> None:
-    """A random Llama of two layers with a byte-level BPE and ChatML. float32, about 150 kB."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
+def byte_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """A byte-level BPE learnt from `texts`, with the two special tokens of ChatML."""
     tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = BpeTrainer(
-        vocab_size=600,
+        vocab_size=vocab_size,
         special_tokens=["<|im_start|>", "<|im_end|>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(sample_texts(), trainer)
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def tiny_llama_config(tokenizer: Tokenizer, **more: Any) -> Any:
+    """Two layers, width 32, four heads on two key-value heads; `more` goes over it."""
+    from transformers import LlamaConfig
+
     end = tokenizer.token_to_id("<|im_end|>")
-    config = LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=CONTEXT,
-        bos_token_id=None,
-        eos_token_id=end,
-        pad_token_id=end,
-    )
+    usual = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": CONTEXT,
+        "bos_token_id": None,
+        "eos_token_id": end,
+        "pad_token_id": end,
+    }
+    return LlamaConfig(**usual | more)
+
+
+def make_tiny_base(folder: Path) -> None:
+    """A random Llama with a byte-level BPE and ChatML. float32, about 150 kB."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    tokenizer = byte_tokenizer(sample_texts(), 600)
     torch.manual_seed(0)
-    LlamaForCausalLM(config).save_pretrained(folder)
+    LlamaForCausalLM(tiny_llama_config(tokenizer)).save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>", "pad_token": "<|im_end|>"}))
     (folder / "chat_template.jinja").write_text(CHATML)

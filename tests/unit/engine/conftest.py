@@ -14,9 +14,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from tokenizers import Tokenizer, decoders, pre_tokenizers
-from tokenizers.models import BPE
-from tokenizers.trainers import BpeTrainer
+from tokenizers import Tokenizer
 
 from studio.db import Database
 from studio.engine.protocol import Generator
@@ -25,6 +23,7 @@ from studio.engine.transformers_engine import TransformersEngine
 from studio.ids import now
 from studio.models.tables import bases
 from studio.settings import Settings
+from tests.tiny import CHATML, byte_tokenizer, tiny_llama_config
 
 SENTENCES = [
     "A head cold usually gets better within ten days.",
@@ -32,10 +31,6 @@ SENTENCES = [
     "感冒一般十天之内会好转。",
     "多喝水,多休息;如果持续发烧,请去看医生。",
 ]
-CHATML = (
-    "{% for turn in messages %}{{ '<|im_start|>' + turn.role + '\\n' + turn.content + '<|im_end|>\\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
 CONTEXT = 256
 TOKEN = "test-token"
 
@@ -58,16 +53,7 @@ class ChatML:
 
 @pytest.fixture(scope="session")
 def template() -> ChatML:
-    tokenizer = Tokenizer(BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = BpeTrainer(
-        vocab_size=340,
-        special_tokens=["<|im_start|>", "<|im_end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(SENTENCES, trainer)
+    tokenizer = byte_tokenizer(SENTENCES, 340)
     return ChatML(tokenizer, frozenset({tokenizer.token_to_id("<|im_end|>")}))
 
 
@@ -75,19 +61,13 @@ def template() -> ChatML:
 def tiny_model(template: ChatML) -> Callable[[], Any]:
     """Makes the same random model again and again; adapters change a model in place, so each test step takes its own."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaForCausalLM
 
     torch.set_num_threads(1)  # such small matrices gain nothing from a second thread and lose much by waiting for it
-    config = LlamaConfig(
-        vocab_size=template.tokenizer.get_vocab_size(),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+    config = tiny_llama_config(
+        template.tokenizer,
         max_position_embeddings=CONTEXT,
         initializer_range=0.3,  # wide: near ties between logits would make greedy texts depend on rounding
-        bos_token_id=None,
         eos_token_id=sorted(template.end_ids),
         pad_token_id=0,
     )
