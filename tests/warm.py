@@ -90,6 +90,8 @@ class Warm:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(20)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         self._log.close()
 
     def _ask(self, **request: Any) -> Forked:
@@ -123,8 +125,11 @@ def main(path: str, *, with_web: bool) -> None:
             if listener not in ready:
                 return  # whoever started us is gone
             connection, _ = listener.accept()
-            with connection:
-                request = json.loads(connection.makefile().readline())
+            with connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):  # who asked may be killed meanwhile
+                line = connection.makefile().readline()
+                if not line.endswith("\n"):
+                    continue  # killed before the question was out
+                request = json.loads(line)
                 pid = os.fork()
                 if pid == 0:
                     listener.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -57,6 +58,17 @@ def keeper(warm: Warm, home: Services) -> Iterator[Keeper]:
     made = Keeper(warm, home)
     yield made
     made.end()
+
+
+@pytest.mark.parametrize("said", ["", '{"do": ', '{{"do": "nothing", "home": "{home}", "url": ""}}\n'])
+def test_the_warm_process_outlives_who_asked_it(warm: Warm, home: Services, keeper: Keeper, said: str) -> None:
+    question = said.format(home=home.settings.home).encode() if "home" in said else said.encode()
+    for _ in range(20):
+        with socket.socket(socket.AF_UNIX) as asker:  # killed at any moment: before, amid and behind its question
+            asker.connect(warm.path)
+            asker.sendall(question)
+    keeper.look()
+    assert keeper.workers[-1].poll() is None
 
 
 def start(home: Services, name: str) -> str:
