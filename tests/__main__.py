@@ -68,8 +68,9 @@ def _install(*packages: str) -> bool:
     return subprocess.run(install, env=environment, stdout=subprocess.DEVNULL).returncode == 0
 
 
-def _pytest(path: str, *options: str) -> list[str]:
-    return [PYTHON, "-m", "pytest", "-q", "-rs", "--durations=5", *options, path]
+def _pytest(path: str, *options: str, timeout_s: int = 300) -> list[str]:
+    """`timeout_s` is for one test: what waits for ever fails with every thread's stack, and does not hold up the rest."""
+    return [PYTHON, "-m", "pytest", "-q", "-rs", "--durations=5", f"--timeout={timeout_s}", *options, path]
 
 
 #: Hypothesis' plugin imports all of Hypothesis at the end of a run that never used it, which Python 3.11 can answer with
@@ -90,7 +91,7 @@ STAGES = (
     ),
     Stage("unit", 300, _commands(_pytest("tests/unit"))),
     Stage("ui", 60, _commands(_pytest("tests/ui", *_NO_HYPOTHESIS))),
-    Stage("browser", 480, _commands(_pytest("tests/e2e", *_NO_HYPOTHESIS))),
+    Stage("browser", 480, _commands(_pytest("tests/e2e", *_NO_HYPOTHESIS, timeout_s=1500))),
     Stage("benches, small", 60, _commands(*([PYTHON, "-m", "tests.bench", name, "--small"] for name in ("startup", "survive")))),
 )
 

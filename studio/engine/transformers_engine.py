@@ -264,17 +264,17 @@ class _Generation:
         self._told = 0  # of _chosen, in deltas
         self._shown = ""
         self._deltas: SimpleQueue[Delta | StudioError] = SimpleQueue()
+        self._is_over = False  # nothing more will come
 
     # ---- Stream, for the reader
 
     def __iter__(self) -> Iterator[Delta]:
-        while True:
+        while not self._is_over:
             item = self._deltas.get()
+            self._is_over = isinstance(item, StudioError) or item.finish_reason is not None
             if isinstance(item, StudioError):
                 raise item
             yield item
-            if item.finish_reason is not None:
-                return
 
     def cancel(self) -> None:
         self.cancelled.set()

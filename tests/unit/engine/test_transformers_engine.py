@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -105,9 +106,11 @@ def held(engine: TransformersEngine) -> Iterator[None]:
     thread = threading.Thread(target=engine.with_model, args=("base", hold), daemon=True)
     thread.start()
     is_held.wait()
-    yield
-    release.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        release.set()
+        thread.join()
 
 
 def test_same_seed_gives_the_same_text_beside_other_requests(engine: TransformersEngine) -> None:
@@ -134,14 +137,34 @@ def test_cancel_ends_the_stream_and_frees_the_place(make_engine: Callable[..., T
     assert list(second)[-1].finish_reason in ("stop", "length")
 
 
-def test_closing_the_engine_ends_waiting_streams_with_an_error(make_engine: Callable[..., TransformersEngine]) -> None:
+def test_closing_the_engine_ends_waiting_streams_with_an_error(
+    make_engine: Callable[..., TransformersEngine], wait_until: Callable[..., Any]
+) -> None:
     engine = make_engine()
-    stream = engine.start(ask("base", Decoding(temperature=1, max_tokens=200)))
-    next(iter(stream))
-    engine.close()
+    closing = threading.Thread(target=engine.close)
+    with held(engine):
+        stream = engine.start(ask("base"))
+        closing.start()
+        wait_until(lambda: is_closed(engine))
+    closing.join()
     with pytest.raises(EngineError) as raised:
         list(stream)
     assert raised.value.key == "error.engine.stopped"
+    assert list(stream) == [], "a stream that has ended is asked again"
+
+
+def is_closed(engine: TransformersEngine) -> bool:
+    try:
+        engine.start(ask("base")).cancel()
+    except EngineError as error:
+        return error.key == "error.engine.stopped"
+    return False
+
+
+def test_a_stream_that_has_ended_is_over_for_its_next_reader(engine: TransformersEngine) -> None:
+    stream = engine.start(ask("base"))
+    assert list(stream)[-1].finish_reason in ("stop", "length")
+    assert list(stream) == []
 
 
 def test_unknown_model_is_refused_with_the_known_ones(engine: TransformersEngine) -> None:
@@ -319,15 +342,17 @@ def test_a_checkpoint_that_a_run_wrote_again_is_answered_from_its_new_weights(
     assert ids_of(list(engine.start(ask("run_x")))) == oracle("run_b")
 
 
-def test_an_adapter_that_is_answering_is_not_unloaded(engine: TransformersEngine) -> None:
-    stream = engine.start(ask("run_b", Decoding(temperature=1, max_tokens=200, seed=0)))
-    next(iter(stream))
-    with held(engine), pytest.raises(EngineError, match="name_taken"):
-        engine.load_adapter("run_b", "/anywhere")
-    with pytest.raises(EngineError, match="adapter_busy"):
-        engine.unload_adapter("run_b")
-    stream.cancel()
-    list(stream)
+def test_an_adapter_that_is_answering_is_not_unloaded(engine: TransformersEngine, wait_until: Callable[..., Any]) -> None:
+    with ThreadPoolExecutor(1) as other:
+        with held(engine):
+            stream = engine.start(ask("run_b"))
+            with pytest.raises(EngineError, match="name_taken"):
+                engine.load_adapter("run_b", "/anywhere")
+            unloading = other.submit(engine.unload_adapter, "run_b")
+            wait_until(lambda: len(engine._waiting) == 2)  # both begin together, and the function is first
+        with pytest.raises(EngineError, match="adapter_busy"):
+            unloading.result()
+    assert list(stream)[-1].finish_reason in ("stop", "length")
 
 
 def test_the_real_template_gives_the_same_answer(base_folder: Path, make_engine: Callable[..., TransformersEngine]) -> None:
