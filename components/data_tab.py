@@ -14,6 +14,7 @@ from components.form import late_choice
 from components.page import OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
 from studio.access import Actor
 from studio.data.service import ImportSpec
+from studio.data.store import MAX_NAME
 from studio.errors import StudioError
 from studio.jobs.queue import Job
 
@@ -161,7 +162,7 @@ def _shown_upload(page: Page, actor: Actor, ids: dict[str, str]) -> tuple[Any, .
         _list_html(page, actor, None),
         render("inspection", lang, found=found, name=name, problem=problem),
         gr.update(visible=found is not None or asks_columns),
-        gr.update(value=Path(name).stem),
+        gr.update(value=Path(name).stem[:MAX_NAME]),
         gr.update(choices=columns, value=None, visible=asks_columns),
         gr.update(choices=columns, value=None, visible=asks_columns),
         gr.update(value=page.t("data.import.confirm_n", n=n_good), interactive=n_good > 0),

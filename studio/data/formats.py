@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from studio.data.rows import MESSAGE_FIELDS, SPLITS, NewRow, check_content, check_storable, shown
+from studio.data.rows import MAX_LABEL, MESSAGE_FIELDS, SPLITS, NewRow, check_content, check_storable, shown
 from studio.errors import DataError
 
 __all__ = [
@@ -292,7 +292,10 @@ def _carried_text(record: Record, name: str) -> str | None:
         value = str(value)
     if value is not None and not isinstance(value, str):
         raise DataError("error.data.not_text", field=name, where=name, found=shown(value))
-    return (value or "").strip() or None
+    value = (value or "").strip()
+    if len(value) > MAX_LABEL:
+        raise DataError("error.data.label_too_long", field=name, where=name, n=len(value), limit=MAX_LABEL)
+    return value or None
 
 
 # --- parts of a conversation ------------------------------------------------------------------------------------------

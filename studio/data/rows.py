@@ -16,6 +16,7 @@ from studio.errors import DataError
 
 __all__ = [
     "KINDS",
+    "MAX_LABEL",
     "ROLES",
     "SPLITS",
     "NewRow",
@@ -35,6 +36,9 @@ SPLITS = ("train", "validation", "test")
 
 # Beside role and content, what chat templates read from a message (transformers, "Tool use" and "Reasoning").
 MESSAGE_FIELDS = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "reasoning_content"})
+
+#: Characters of a topic and of a group's key.
+MAX_LABEL = 200
 
 # Deeper values are no training data; the JSON parser itself gives up at about 1,000 levels.
 MAX_DEPTH = 64

@@ -123,7 +123,7 @@ class DataService:
         if path.stat().st_size <= _SMALL_BYTES:
             return Imported(dataset_id=self._import_now(actor, spec, request_id))
         with self._db.write() as connection:
-            self._check_name(connection, spec.dataset_name)
+            store.check_name(connection, spec.dataset_name)
             job_id = insert_job(
                 connection, spec=spec.as_dict(), name=spec.dataset_name, author=actor.user_id, request_id=request_id
             )
@@ -138,13 +138,6 @@ class DataService:
                     return made
                 self._imported[request_id] = made
             return self._imported[request_id]
-
-    @staticmethod
-    def _check_name(connection: sa.Connection, name: str) -> None:
-        if not name.strip():
-            raise DataError("error.data.no_name", field="name")
-        if connection.execute(sa.select(datasets.c.id).where(datasets.c.name == name)).first():
-            raise DataError("error.data.name_taken", field="name", name=name)
 
     @allows("dataset.import")
     def import_sample(self, actor: Actor, name: str, note: str = "") -> str:

@@ -19,7 +19,20 @@ from studio.db import Database
 from studio.errors import DataError, NotFoundError
 from studio.ids import new_id, now
 
-__all__ = ["DatasetInfo", "StoredRow", "commit_revision", "create_dataset", "iter_rows", "read_page", "write_rows"]
+__all__ = [
+    "MAX_NAME",
+    "DatasetInfo",
+    "StoredRow",
+    "check_name",
+    "commit_revision",
+    "create_dataset",
+    "iter_rows",
+    "read_page",
+    "write_rows",
+]
+
+#: Characters of a dataset's name; a run that is named after it has room for as many.
+MAX_NAME = 120
 
 #: Gap between positions, so that a row can be put between two others without moving any.
 _GAP = 1024
@@ -78,16 +91,23 @@ def create_dataset(
 ) -> str:
     """`job_id` is the import that makes it, so that its next attempt finds what this one left.
 
-    Raises DataError when the name is empty or taken.
+    Raises DataError when the name cannot be its own.
     """
-    if not name.strip():
-        raise DataError("error.data.no_name", field="name")
-    if connection.execute(sa.select(datasets.c.id).where(datasets.c.name == name)).first():
-        raise DataError("error.data.name_taken", field="name", name=name)
+    check_name(connection, name)
     dataset_id = dataset_id or new_id("ds")
     values = {"id": dataset_id, "name": name, "note": note, "author": author, "created_at": now(), "job_id": job_id}
     connection.execute(datasets.insert().values(**values))
     return dataset_id
+
+
+def check_name(connection: Connection, name: str) -> None:
+    """Raises DataError for a name that is empty, too long or taken."""
+    if not name.strip():
+        raise DataError("error.data.no_name", field="name")
+    if len(name) > MAX_NAME:
+        raise DataError("error.data.name_too_long", field="name", n=len(name), limit=MAX_NAME)
+    if connection.execute(sa.select(datasets.c.id).where(datasets.c.name == name)).first():
+        raise DataError("error.data.name_taken", field="name", name=name)
 
 
 def dataset_of_job(db: Database, job_id: str) -> tuple[str, bool] | None:

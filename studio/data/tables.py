@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from studio.data.rows import MAX_LABEL
 from studio.db import Json, UtcDateTime, metadata
 
 __all__ = ["datasets", "revisions", "rows"]
@@ -45,9 +46,9 @@ rows = sa.Table(
     sa.Column("content_hash", sa.String(64), nullable=False),
     sa.Column("prompt_hash", sa.String(64), nullable=False),
     sa.Column("split", sa.String(12)),
-    sa.Column("group_key", sa.String(200)),
+    sa.Column("group_key", sa.String(MAX_LABEL)),
     sa.Column("tags", Json, nullable=False),
-    sa.Column("topic", sa.String(200)),
+    sa.Column("topic", sa.String(MAX_LABEL)),
     sa.Column("references", Json, nullable=False),
     sa.Column("rule", Json),
     sa.Column("origin", Json),

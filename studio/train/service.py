@@ -21,7 +21,7 @@ from studio.jobs.tables import checkpoints, jobs, points, runs
 from studio.models.catalogue import ModelService
 from studio.settings import Settings
 from studio.train.preflight import Preflight, look_ahead
-from studio.train.spec import PRESETS, BaseRef, DatasetRef, Preset, TrainSpec
+from studio.train.spec import MAX_NAME, PRESETS, BaseRef, DatasetRef, Preset, TrainSpec
 
 __all__ = ["Checkpoint", "Curves", "Run", "TrainService", "answers_as"]
 
@@ -116,14 +116,15 @@ class TrainService:
 
     @allows("run.read")
     def free_name(self, actor: Actor, wanted: str) -> str:
-        """`wanted`, or `wanted 2`, `wanted 3` … when it is taken."""
+        """`wanted`, or `wanted 2`, `wanted 3` … when it is taken; cut to the characters that a run's name may have."""
+        start = wanted[: MAX_NAME - len(" 9999")]
         with self._db.read() as connection:
-            same_start = sa.select(runs.c.name).where(runs.c.name.startswith(wanted, autoescape=True))
+            same_start = sa.select(runs.c.name).where(runs.c.name.startswith(start, autoescape=True))
             taken = set(connection.execute(same_start).scalars())
         number = 2
-        name = wanted
+        name = wanted[:MAX_NAME]
         while name in taken:
-            name, number = f"{wanted} {number}", number + 1
+            name, number = f"{start} {number}", number + 1
         return name
 
     @allows("run.start")

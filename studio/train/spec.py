@@ -14,7 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from studio.jobs.spec import Spec
 
-__all__ = ["PRESETS", "BaseRef", "Bits", "DatasetRef", "Precision", "Preset", "TrainSpec"]
+__all__ = ["MAX_NAME", "PRESETS", "BaseRef", "Bits", "DatasetRef", "Precision", "Preset", "TrainSpec"]
+
+
+#: Characters of a run's name.
+MAX_NAME = 120
 
 
 class Preset(StrEnum):
@@ -63,7 +67,7 @@ class TrainSpec(Spec):
     """A LoRA fine-tune of one base model on one dataset revision. Complete: the same spec gives the same numbers."""
 
     kind: str = "train"
-    name: str = Field(min_length=1, max_length=120)
+    name: str = Field(min_length=1, max_length=MAX_NAME)
     base: BaseRef
     dataset: DatasetRef
     preset: Preset = Preset.QUICK

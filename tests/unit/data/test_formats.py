@@ -177,6 +177,8 @@ BAD_RECORDS: list[tuple[dict[str, Any], str, str]] = [
     ({"messages": [{"role": "user", "content": "Q?"}]}, "no_answer", "messages"),
     ({"question": "Q?", "answer": "A.", "tags": [1]}, "not_text", "tags"),
     ({"question": "Q?", "answer": "A.", "topic": True}, "not_text", "topic"),
+    ({"question": "Q?", "answer": "A.", "topic": "眼" * 201}, "label_too_long", "topic"),
+    ({"question": "Q?", "answer": "A.", "group_key": "k" * 201}, "label_too_long", "group_key"),
     ({"question": "Q?", "answer": "A.", "note": "\ud83d"}, "lone_surrogate", "note"),
     ({"question": "Q?", "answer": "A.", "score": float("nan")}, "not_a_number", "score"),
     ({"question": "Q?", "Question ": "Q", "answer": "A."}, "duplicate_column", "question"),

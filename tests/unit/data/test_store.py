@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -132,12 +133,23 @@ def test_a_discarded_dataset_leaves_no_row_and_gives_its_name_back(db: Database)
     committed(db, 1)
 
 
-@pytest.mark.parametrize(("name", "error"), [("a", "error.data.name_taken"), (" ", "error.data.no_name")])
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("a", "error.data.name_taken"), (" ", "error.data.no_name"), ("眼" * 121, "error.data.name_too_long")],
+)
 def test_a_name_is_a_name_and_belongs_to_one_dataset(db: Database, name: str, error: str) -> None:
     committed(db, 1)
     with pytest.raises(DataError) as caught, db.write() as connection:
         store.create_dataset(connection, name, "usr_a")
     assert (caught.value.key, caught.value.field) == (error, "name")
+
+
+def test_the_longest_names_have_room_in_every_database(db: Database) -> None:
+    """PostgreSQL counts the characters of a column, SQLite does not."""
+    dataset_id, revision = pending(db, 0, name="眼" * 120)
+    store.write_rows(db, dataset_id, revision, [replace(chat(1), topic="题" * 200, group_key="组" * 200)], "usr_a")
+    with db.read() as connection:
+        assert tuple(connection.execute(sa.select(rows.c.topic, rows.c.group_key)).one()) == ("题" * 200, "组" * 200)
 
 
 # --- pages ------------------------------------------------------------------------------------------------------------

@@ -268,6 +268,16 @@ def test_a_name_belongs_to_one_run_and_another_one_is_proposed(
     assert services.train.free_name(actor, "first%") == "first%"
 
 
+def test_a_proposed_name_is_never_longer_than_a_name_may_be(services: Services, actor: Actor, values: dict[str, Any]) -> None:
+    """120 characters. A dataset of an older studio may have a name of 200."""
+    long = "眼" * 200
+    assert services.train.free_name(actor, long) == "眼" * 120
+    started(services, actor, values | {"name": "眼" * 120})
+    assert services.train.free_name(actor, long) == "眼" * 115 + " 2"
+    started(services, actor, values | {"name": "眼" * 115 + " 2"})
+    assert services.train.free_name(actor, "眼" * 120) == "眼" * 115 + " 3"
+
+
 def test_nothing_starts_that_is_known_to_fail(services: Services, actor: Actor, values: dict[str, Any]) -> None:
     with pytest.raises(StudioError) as caught:
         started(services, actor, values | {"max_seq_len": 16})
