@@ -66,7 +66,10 @@ def _run(services: Services, listener: socket.socket, *, foreground: bool) -> in
     port = listener.getsockname()[1]
     ended = threading.Event()
     business = threading.Thread(
-        target=_open_for_business, args=(services, f"http://{settings.host}:{port}/", ended), daemon=True
+        target=_open_for_business,
+        args=(services, f"http://{settings.host}:{port}/", ended),
+        kwargs={"foreground": foreground},
+        daemon=True,
     )
     server.when_up = business.start
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -98,10 +101,10 @@ class _Server(uvicorn.Server):
         self.when_up()
 
 
-def _open_for_business(services: Services, url: str, ended: threading.Event) -> None:
+def _open_for_business(services: Services, url: str, ended: threading.Event, *, foreground: bool) -> None:
     """In a thread of its own, until the server has ended: the worker is started, and again whenever somebody kills it."""
     print(text(services.settings.lang, "cli.address", url=url), flush=True)
     if services.settings.starter:
         services.models.ensure_starter(local_admin())
     services.storage.clean_later(local_admin())
-    keep_worker(services.settings, services.db, ended)
+    keep_worker(services.settings, services.db, ended, foreground=foreground)

@@ -53,6 +53,11 @@ class Forked:
     def poll(self) -> int | None:
         return None if is_alive(self.pid, self._created) else 0
 
+    def terminate(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if self.poll() is None:
+                os.kill(self.pid, signal.SIGTERM)
+
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             if self.poll() is None:
@@ -221,11 +226,11 @@ def _web(path: str, request: dict[str, Any]) -> int:
         serve.clerk = getattr(importlib.import_module(module), function)  # type: ignore[attr-defined]
         up = serve._open_for_business
 
-        def with_clerk(services: Any, *args: Any) -> None:
+        def with_clerk(services: Any, *args: Any, **options: Any) -> None:
             import threading
 
             threading.Thread(target=serve.clerk, args=(services,), daemon=True).start()  # type: ignore[attr-defined]
-            up(services, *args)
+            up(services, *args, **options)
 
         serve._open_for_business = with_clerk
     return serve.serve()

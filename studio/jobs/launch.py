@@ -27,11 +27,13 @@ _LOOK_S = 3.0
 
 
 class Child(Protocol):
-    """A process that this one started: its pid, and its exit status once it has ended."""
+    """A process that this one started: its pid, its exit status once it has ended, and the wish that it end."""
 
     pid: int
 
     def poll(self) -> int | None: ...
+
+    def terminate(self) -> None: ...
 
 
 def start_worker(settings: Settings) -> Child:
@@ -79,17 +81,20 @@ def end_worker(db: Database) -> None:
         connection.execute(workers.update().where(*here).values(stop_requested_at=now()))
 
 
-def keep_worker(settings: Settings, db: Database, ended: threading.Event) -> None:
+def keep_worker(settings: Settings, db: Database, ended: threading.Event, *, foreground: bool = False) -> None:
     """Start a worker where there is none, and again whenever it was killed, until `ended` is set.
 
-    One that was asked to end has taken its name off the list, and is not started again.
+    One that was asked to end has taken its name off the list, and is not started again. In the `foreground` the worker that
+    was started here ends with it, also when it is too young to be on the list.
     """
     child: Child | None = None
-    wanted = _is_missing(db)
+    wanted: bool | None = None  # not known yet
     while not ended.is_set():
         try:
+            if wanted is None:
+                wanted = _is_missing(db)
             if wanted:
-                child = start_worker(settings)
+                child, wanted = start_worker(settings), False
             ended.wait(_LOOK_S)
             status = 0 if child is None else child.poll()
             # Killed while it served, or ended by a fault before it could enter itself (a locked database, say).
@@ -98,6 +103,9 @@ def keep_worker(settings: Settings, db: Database, ended: threading.Event) -> Non
                 log.warning("the worker was killed; another one starts")
         except (StudioError, OSError):
             log.exception("the worker could not be looked after; next try in %s s", _LOOK_S)
+            ended.wait(_LOOK_S)
+    if foreground and child is not None:
+        child.terminate()
 
 
 def _is_missing(db: Database) -> bool:

@@ -105,6 +105,29 @@ def test_in_the_foreground_the_worker_ends_with_the_web_server(start: Callable[.
     studio.worker.wait(_PATIENCE_S)
 
 
+def test_in_the_foreground_a_worker_that_has_just_begun_ends_as_well(start: Callable[..., Studio], tmp_path: Path) -> None:
+    studio = start("--foreground")
+    assert studio.process.stdout is not None
+    assert "http://127.0.0.1:" in studio.process.stdout.readline()
+    _patiently(lambda: len(_workers_of(tmp_path / "home")))
+    studio.end(signal.SIGINT)
+    assert studio.process.returncode == 0
+    _, alive = psutil.wait_procs(_workers_of(tmp_path / "home"), _PATIENCE_S)
+    for process in alive:
+        process.kill()
+    assert alive == []
+
+
+def _workers_of(home: Path) -> list[psutil.Process]:
+    """By what they were started with: a young one is on no list yet."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        told = process.info["environ"] or {}
+        if "studio.processes.worker" in (process.info["cmdline"] or []) and told.get("STUDIO_HOME") == str(home):
+            found.append(process)
+    return found
+
+
 def test_a_port_in_use_is_a_plain_message(start: Callable[..., Studio]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
