@@ -171,14 +171,18 @@ class Database:
                 return
             if found is not None and found > schema_head():
                 self.check_schema()  # written by a newer studio: raises
-            import alembic.command
-            import alembic.config
-
-            config = alembic.config.Config()
-            config.set_main_option("script_location", str(_MIGRATIONS))
-            config.attributes["engine"] = self.engine
-            alembic.command.upgrade(config, "head")
+            self.upgrade("head")
             self.check_schema()
+
+    def upgrade(self, revision: str) -> None:
+        """Run the migrations up to a revision. Nobody else may be at it: `migrate` sees to that, or the database is new."""
+        import alembic.command
+        import alembic.config
+
+        config = alembic.config.Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        config.attributes["engine"] = self.engine
+        alembic.command.upgrade(config, revision)
 
     @contextlib.contextmanager
     def _alone(self, settings: Settings) -> Iterator[None]:

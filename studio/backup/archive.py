@@ -248,4 +248,3 @@ def open_archive(path: Path) -> Iterator[ArchiveReader]:
             yield archive
         except (tarfile.ReadError, EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError("error.backup.cut_off", path=str(path)) from error
-

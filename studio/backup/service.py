@@ -25,7 +25,6 @@ import studio
 from studio.access import Actor, allows
 from studio.backup.archive import ArchiveReader, ArchiveWriter, Manifest, check_target, is_packed, new_archive, open_archive
 from studio.backup.tables import (
-    create_schema,
     drop_everything,
     dump_tables,
     has_tables,
@@ -214,7 +213,7 @@ class BackupService:
             raise ConfigError("error.backup.no_disk", needed_bytes=manifest.bytes, free_bytes=free)
 
     def _fill(self, db: Database, staged: Settings, archive: ArchiveReader) -> None:
-        create_schema(db, archive.manifest.schema)
+        db.upgrade(archive.manifest.schema)
         with db.read() as connection:
             tables = {table.name: table for table in schema_tables(connection)}
         for info in archive.members():

@@ -18,14 +18,12 @@ from typing import IO, Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-import studio
 from studio.db import Database
 from studio.errors import DataError
 from studio.ids import parse_time
 
-__all__ = ["Dump", "create_schema", "drop_everything", "dump_tables", "has_tables", "load_table", "number_on", "schema_tables"]
+__all__ = ["Dump", "drop_everything", "dump_tables", "has_tables", "load_table", "number_on", "schema_tables"]
 
-_MIGRATIONS = Path(studio.__file__).parent / "migrations"
 _OWN_TABLE = "alembic_version"
 
 #: Rows that a transaction inserts, and that one look at the database brings.
@@ -84,17 +82,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
-
-
-def create_schema(db: Database, revision: str) -> None:
-    """The empty tables of a revision, made by the migrations up to it."""
-    import alembic.command
-    import alembic.config
-
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["engine"] = db.engine
-    alembic.command.upgrade(config, revision)
 
 
 def load_table(db: Database, table: sa.Table, lines: Iterable[bytes]) -> int:

@@ -21,7 +21,6 @@ from typer.testing import CliRunner
 from studio.access import Actor
 from studio.backup import BackupService
 from studio.backup.archive import ArchiveWriter
-from studio.backup.tables import create_schema
 from studio.cli import app
 from studio.data.store import DatasetInfo
 from studio.data.tables import rows
@@ -255,7 +254,7 @@ def test_a_backup_of_the_first_schema_is_brought_up_to_date(
     actor: Actor, settings: Settings, other: Settings, tmp_path: Path
 ) -> None:
     db = Database(settings.url)
-    create_schema(db, "0001")
+    db.upgrade("0001")
     moment = "2026-01-31 12:00:00.123000"
     with db.write() as connection:
         connection.execute(sa.text("INSERT INTO datasets VALUES ('ds_a', 'old', '', 'usr_a', :at)"), {"at": moment})
