@@ -58,9 +58,13 @@ def clerk(services: Services) -> None:
     """In a thread of the web server: runs and imports are asked for until nobody wants more. A wish that a kill cut short is
     repeated under its own name, as a browser that got no answer repeats it.
     """
-    folder = services.settings.home / "wishes"
+    home = services.settings.home
+    folder = home / "wishes"
     number = 0
-    while (services.settings.home / "open").exists():
+    while not (home / "shut").exists():
+        if not (home / "open").exists():
+            time.sleep(0.1)
+            continue
         waiting = sum(not run.job.has_ended for run in services.train.list(ACTOR))
         if waiting >= 2:
             time.sleep(0.1)
@@ -71,6 +75,7 @@ def clerk(services: Services) -> None:
             number += 1
         (folder / str(number)).touch()
         _wish(services, number)
+    (home / "silent").touch()
 
 
 def _is_fulfilled(services: Services, number: int) -> bool:
@@ -156,14 +161,16 @@ class Bench:
                 self.resumed += 1
 
     def drain(self, timeout_s: float) -> None:
-        """Until everything that was asked for has ended; nobody is killed any more."""
+        """Until everything that was asked for has ended, and nobody asks any more; nobody is killed."""
+        home = self.services.settings.home
         give_up = time.monotonic() + timeout_s
         while time.monotonic() < give_up:
             self._people(stops=False)
             if self._web.poll() is not None:
                 self._web = self._start_web()
+            is_silent = (home / "silent").exists() or not (home / "open").exists()
             with self.services.db.read() as connection:
-                if not connection.execute(sa.select(jobs.c.id).where(jobs.c.state != "finished")).first():
+                if is_silent and not connection.execute(sa.select(jobs.c.id).where(jobs.c.state != "finished")).first():
                     return
             time.sleep(0.2)
 
@@ -194,8 +201,7 @@ def run(*, small: bool) -> Report:
             expected = _untouched(bench)
             (home / "open").touch()
             bench.go_on(_SMALL_KILLS if small else _KILLS)
-            (home / "open").unlink()
-            time.sleep(1.0)  # a wish that is being spoken is spoken to its end
+            (home / "shut").touch()
             bench.drain(300)
             return _report(bench, expected)
         finally:

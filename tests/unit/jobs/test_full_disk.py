@@ -42,6 +42,15 @@ def fill(services: Services, *, leave: int) -> Path:
     return filler
 
 
+def queue_import(tight: Services, actor: Actor, write_rows: Callable[..., Path], *, n_characters: int) -> str:
+    """The job of an import of 9,000 rows with answers of so many characters."""
+    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!" * n_characters}]
+    path = write_rows([{"messages": turns, "split": "train"}] * 9_000)
+    spec = ImportSpec(upload=tight.data.stage(actor, path), file_name=path.name, dataset_name="rows")
+    with tight.db.write() as connection:
+        return insert_job(connection, spec=spec.as_dict(), name="rows", author=actor.user_id)
+
+
 def test_an_upload_that_does_not_fit_leaves_nothing(
     tight: Services, actor: Actor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,11 +74,7 @@ def test_a_job_whose_disk_is_full_goes_on_when_there_is_room_again(
     tight: Services, actor: Actor, write_rows: Callable[..., Path], wait_until: WaitUntil
 ) -> None:
     """Not a byte is left: the job can write neither rows nor events nor why it ends, the worker cannot note it."""
-    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!" * 60}]
-    path = write_rows([{"messages": turns, "split": "train"}] * 9_000)
-    spec = ImportSpec(upload=tight.data.stage(actor, path), file_name=path.name, dataset_name="rows")
-    with tight.db.write() as connection:
-        job_id = insert_job(connection, spec=spec.as_dict(), name="rows", author=actor.user_id)
+    job_id = queue_import(tight, actor, write_rows, n_characters=60)
 
     def job() -> Job:
         return tight.jobs.get(actor, job_id)
@@ -97,11 +102,7 @@ def test_a_job_whose_disk_is_full_goes_on_when_there_is_room_again(
 def test_a_job_with_little_room_left_says_so(
     tight: Services, actor: Actor, write_rows: Callable[..., Path], wait_until: WaitUntil
 ) -> None:
-    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!" * 400}]
-    path = write_rows([{"messages": turns, "split": "train"}] * 9_000)
-    spec = ImportSpec(upload=tight.data.stage(actor, path), file_name=path.name, dataset_name="rows")
-    with tight.db.write() as connection:
-        job_id = insert_job(connection, spec=spec.as_dict(), name="rows", author=actor.user_id)
+    job_id = queue_import(tight, actor, write_rows, n_characters=400)
     filler = fill(tight, leave=3 * MB)
     worker = Worker(tight.db, tight.settings)
 

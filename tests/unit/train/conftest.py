@@ -16,25 +16,13 @@ from studio.ids import now
 from studio.models.tables import bases
 from studio.services import Services, build_services
 from studio.settings import Settings
+from tests.survive import SPEC
 from tests.unit.train.runs import Attempts, Training
 
 N_TRAIN, N_VALIDATION = 26, 5
 
 #: 7 batches an epoch, 4 updates (the last of one batch), 12 in all.
-COMMON: dict[str, Any] = {
-    "base": "tiny",
-    "dataset": "rows",
-    "max_seq_len": 128,
-    "epochs": 3.0,
-    "per_device_batch_size": 4,
-    "gradient_accumulation_steps": 2,
-    "lora_rank": 4,
-    "lora_dropout": 0.2,
-    "learning_rate": 5e-3,
-    "evaluations": 4,
-    "patience": 0,
-    "precision": "float32",
-}
+COMMON: dict[str, Any] = SPEC | {"dataset": "rows", "max_steps": 0, "epochs": 3.0, "gradient_accumulation_steps": 2}
 
 
 @pytest.fixture(scope="session")
