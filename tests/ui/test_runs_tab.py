@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from components.page import render
 from components.shell import build_studio
 from studio.access import Actor, Role, local_admin
 from studio.data.tables import datasets
@@ -91,6 +92,7 @@ STATES: list[tuple[str, dict[str, Any], list[tuple[str, dict[str, Any]]], bool]]
         [("runs.attempt.from", {"n": 2, "step": STEP})],
         False,
     ),
+    ("stopping", {"saved": True, "state": "stopping"}, [("runs.stopping", {})], False),
     (
         "stopped",
         {"saved": True, "state": "stopped"},
@@ -118,7 +120,23 @@ def test_a_run_says_what_happened_and_what_can_be_done(
     for key, params in said:
         assert text(lang, key, **params) in words
     assert buttons["run-resume"]["visible"] is can_resume
-    assert buttons["run-stop"]["visible"] is (job["state"] in ("queued", "starting", "running"))
+    assert buttons["run-stop"]["visible"] is (job["state"] in ("queued", "starting", "running", "stopping"))
+
+
+@pytest.mark.parametrize(("state", "is_told"), [("running", True), ("stopping", False)])
+def test_the_header_tells_no_time_that_is_left_of_what_is_stopping(shown: Shown, state: str, is_told: bool) -> None:
+    shown.draw("en", saved=True, state=state, eta_s=130.0)
+    chip = render("header", "en", active=shown.services.jobs.active(local_admin()), worker="alive")
+    assert ("2 min 10 s left" in chip) is is_told
+
+
+def test_a_run_is_called_by_its_method(shown: Shown) -> None:
+    """Also one of the time before there was a choice."""
+    for bits, method in (({}, "LoRA"), ({"bits": 16}, "LoRA"), ({"bits": 4}, "QLoRA")):
+        spec = {"kind": "train", "preset": "quick", "lora_rank": 8} | bits
+        with shown.services.db.write() as connection:
+            connection.execute(runs.update().values(spec=spec))
+        assert f" · {method} r=8" in shown.draw("en", saved=False, state="queued")[0]
 
 
 def test_a_pinned_checkpoint_is_shown_as_kept_until_it_is_let_go(shown: Shown) -> None:
