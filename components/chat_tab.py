@@ -10,13 +10,13 @@ from typing import Any
 
 import gradio as gr
 
+from components.checkpoints import checkpoint_choices
 from components.form import late_choice
-from components.page import OPEN, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
+from components.page import OPEN, READ, Page, actor_of, ids_of, moved, new_request_id, render
 from studio.access import Actor
 from studio.engine.chats import Answer, Chat
 from studio.engine.protocol import Decoding
 from studio.text import error_text
-from studio.train.service import answers_as
 
 __all__ = ["build"]
 
@@ -83,11 +83,11 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
     new, listing, checkpoint, note, *columns, question, send, stop, go_on, examples, request_id, timer = parts
     conversation = [note, *columns, send, stop, go_on, timer]
 
-    @shows_errors(lang)
+    @page.event("chat.read")
     def open_tab(request: gr.Request) -> tuple[Any, ...]:
         actor, ids = actor_of(request), ids_of(request)
         chat = services.chats.get(actor, ids["chat"]) if ids.get("chat") else None
-        choices = _choices(page, actor)
+        choices = checkpoint_choices(page, actor)
         known = [value for _, value in choices]
         chosen = _tuned(chat) if chat else _asked(ids, known)
         recent = services.chats.list(actor)
@@ -99,7 +99,7 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
             *_shown(page, actor, chat),
         )
 
-    @shows_errors(lang)
+    @page.event("chat.read")
     def tick(request: gr.Request) -> tuple[Any, ...]:
         """Follow the answers of the chat that the address bar names now, until they have ended."""
         actor, ids = actor_of(request), ids_of(request)
@@ -107,7 +107,7 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
             return (*[gr.skip()] * (len(conversation) - 1), gr.Timer(active=False))
         return _shown(page, actor, services.chats.get(actor, ids["chat"]))
 
-    @shows_errors(lang)
+    @page.event("chat.write")
     def ask(
         request: gr.Request, question: str, checkpoint: str | None, request_id: str, **decoding: float
     ) -> tuple[str, str, str]:
@@ -121,19 +121,23 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
             chat_id = services.chats.begin(actor, *columns, question, chosen, request_id=request_id)
         return moved(tab="chat", chat=chat_id), "", new_request_id()
 
-    @shows_errors(lang)
+    @page.event("chat.write")
     def stop_answers(request: gr.Request) -> None:
         services.chats.stop(actor_of(request), ids_of(request)["chat"])
 
-    @shows_errors(lang)
+    @page.event("chat.write")
     def continue_answers(request: gr.Request) -> str:
         services.chats.go_on(actor_of(request), ids_of(request)["chat"])
         return moved(tab="chat")
 
-    @shows_errors(lang)
-    def take_checkpoint(model: str) -> str:
+    @page.event("chat.read")
+    def take_checkpoint(model: str, request: gr.Request) -> str:
         run, _, step = model.partition("@")
         return moved(tab="chat", run=run, step=step, chat="")
+
+    @page.event("chat.read")
+    def begin_anew(request: gr.Request) -> str:
+        return moved(tab="chat", chat="")
 
     opened = [listing, checkpoint, examples, request_id, *conversation]
     page.opens["chat"].click(open_tab, None, opened, **OPEN)
@@ -142,19 +146,8 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
     send.click(ask, None, [page.go, question, request_id], inputs_kwargs=asked, **READ)
     stop.click(stop_answers, None, None, **READ)
     go_on.click(continue_answers, None, page.go, **READ)
-    new.click(lambda: moved(tab="chat", chat=""), None, page.go, **READ)
+    new.click(begin_anew, None, page.go, **READ)
     checkpoint.input(take_checkpoint, checkpoint, page.go, **READ)
-
-
-def _choices(page: Page, actor: Actor) -> list[tuple[str, str]]:
-    """Every run's best checkpoint first, then its others."""
-    found = []
-    for saved in page.services.train.checkpoints(actor):
-        label = page.t("chat.checkpoint.best" if saved.best else "chat.checkpoint.step", run=saved.run_name, step=saved.step)
-        found.append((saved.best, label, answers_as(saved.run_id, None if saved.best else saved.step), saved.run_id))
-    order = list(dict.fromkeys(run_id for *_, run_id in found))
-    found.sort(key=lambda item: (order.index(item[3]), not item[0]))
-    return [(label, value) for _, label, value, _ in found]
 
 
 def _asked(ids: dict[str, str], known: list[str]) -> str | None:

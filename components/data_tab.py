@@ -11,12 +11,13 @@ from typing import Any
 import gradio as gr
 
 from components.form import late_choice
-from components.page import OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
+from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render
 from studio.access import Actor
 from studio.data.service import ImportSpec
 from studio.data.store import MAX_NAME
 from studio.errors import StudioError
 from studio.jobs.queue import Job
+from studio.text import is_plain
 
 __all__ = ["build"]
 
@@ -35,13 +36,14 @@ def build(page: Page) -> None:
                 label=t("data.upload.label"),
                 file_types=[".jsonl", ".json", ".csv", ".tsv", ".txt"],
                 elem_id="data-upload",
+                elem_classes=EDITORS,
                 height=150,
             )
-            sample = gr.Button(t("data.sample.take"), elem_id="data-sample")
+            sample = gr.Button(t("data.sample.take"), elem_id="data-sample", elem_classes=EDITORS)
             datasets = gr.HTML(elem_id="data-list", padding=False)
         with gr.Column(scale=3, min_width=320):
             look = gr.HTML(elem_id="data-look", padding=False)
-            with gr.Group(visible=False, elem_id="data-import-form") as import_form:
+            with gr.Group(visible=False, elem_id="data-import-form", elem_classes=EDITORS) as import_form:
                 with gr.Row():
                     name = gr.Textbox(label=t("data.import.name"), elem_id="data-name", max_lines=1)
                     validation = gr.Slider(0, 40, 10, step=1, label=t("data.import.validation"), elem_id="data-validation")
@@ -64,26 +66,30 @@ def _wire(page: Page, shown: list[Any], parts: tuple[Any, ...]) -> None:
     services, lang = page.services, page.lang
     upload, sample, cancel, name, validation, test, question, answer, request_id, confirm, look = parts
 
-    @shows_errors(lang)
+    @page.event("dataset.read")
     def open_tab(request: gr.Request) -> tuple[Any, ...]:
         actor, ids = actor_of(request), ids_of(request)
         if "upload" in ids:
             return _shown_upload(page, actor, ids)
         return _shown_dataset(page, actor, ids)
 
-    @shows_errors(lang)
+    @page.event("dataset.import")
     def take_file(path: str | None, request: gr.Request) -> str:
         if path is None:
             return ""
         digest = services.data.stage(actor_of(request), Path(path))
         return moved(tab="data", upload=digest, file=Path(path).name, dataset="", row="", after="", before="")
 
-    @shows_errors(lang)
+    @page.event("dataset.import")
+    def let_go(request: gr.Request) -> None:
+        """The field is empty again: the file was taken."""
+
+    @page.event("dataset.import")
     def take_sample(request: gr.Request) -> str:
         made = services.data.import_sample(actor_of(request), page.t("data.sample.name"), page.t("data.sample.note"))
         return moved(tab="data", dataset=made, upload="", file="", row="", after="", before="", split="")
 
-    @shows_errors(lang)
+    @page.event("dataset.import")
     def look_with_columns(question_column: str, answer_column: str, request: gr.Request) -> tuple[str, Any]:
         mapping = _mapping(question_column, answer_column)
         if mapping is None:
@@ -93,7 +99,7 @@ def _wire(page: Page, shown: list[Any], parts: tuple[Any, ...]) -> None:
         shown_html = render("inspection", lang, found=found, name=ids["file"], problem=None)
         return shown_html, gr.update(value=page.t("data.import.confirm_n", n=found.n_good), interactive=found.n_good > 0)
 
-    @shows_errors(lang)
+    @page.event("dataset.import")
     def run_import(
         wanted: str, validation_share: float, test_share: float, q: str, a: str, wish: str, request: gr.Request
     ) -> str:
@@ -109,10 +115,11 @@ def _wire(page: Page, shown: list[Any], parts: tuple[Any, ...]) -> None:
         made = services.data.import_upload(actor_of(request), spec, request_id=wish)
         return moved(tab="data", upload="", file="", dataset=made.dataset_id or "", row="", after="", before="", split="")
 
-    def back() -> str:
+    @page.event("dataset.read")
+    def back(request: gr.Request) -> str:
         return moved(tab="data", upload="", file="")
 
-    @shows_errors(lang)
+    @page.event("dataset.read")
     def tick(request: gr.Request) -> tuple[Any, ...]:
         """Show a dataset as soon as its import job has ended; nothing else on the page changes meanwhile."""
         actor, ids = actor_of(request), ids_of(request)
@@ -124,7 +131,7 @@ def _wire(page: Page, shown: list[Any], parts: tuple[Any, ...]) -> None:
 
     page.opens["data"].click(open_tab, None, shown, **OPEN)
     shown[-1].tick(tick, None, shown, **READ)
-    upload.upload(take_file, upload, page.go, **PRIVATE).then(lambda: None, None, upload, **READ)
+    upload.upload(take_file, upload, page.go, **PRIVATE).then(let_go, None, upload, **READ)
     sample.click(take_sample, None, page.go, **PRIVATE)
     cancel.click(back, None, page.go, **READ)
     for column in (question, answer):
@@ -162,7 +169,7 @@ def _shown_upload(page: Page, actor: Actor, ids: dict[str, str]) -> tuple[Any, .
         _list_html(page, actor, None),
         render("inspection", lang, found=found, name=name, problem=problem),
         gr.update(visible=found is not None or asks_columns),
-        gr.update(value=Path(name).stem[:MAX_NAME]),
+        gr.update(value="".join(filter(is_plain, Path(name).stem))[:MAX_NAME]),
         gr.update(choices=columns, value=None, visible=asks_columns),
         gr.update(choices=columns, value=None, visible=asks_columns),
         gr.update(value=page.t("data.import.confirm_n", n=n_good), interactive=n_good > 0),

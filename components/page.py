@@ -21,12 +21,25 @@ from urllib.parse import urlencode
 import gradio as gr
 import jinja2
 
-from studio.access import Actor, local_admin
-from studio.errors import StudioError
+from studio.access import RULES, Actor, Role, check
+from studio.errors import AccessError, StudioError
 from studio.services import Services
-from studio.text import Lang, bytes_text, duration_text, error_text, lang_of, number_text, text
+from studio.text import Lang, bytes_text, duration_text, error_text, number_text, text
 
-__all__ = ["ASSETS", "Page", "Tab", "actor_of", "ids_of", "link", "moved", "new_request_id", "render", "shows_errors"]
+__all__ = [
+    "ADMINS",
+    "ASSETS",
+    "EDITORS",
+    "Page",
+    "Tab",
+    "actor_of",
+    "address_of",
+    "ids_of",
+    "link",
+    "moved",
+    "new_request_id",
+    "render",
+]
 
 log = logging.getLogger("studio.web")
 
@@ -40,17 +53,32 @@ READ: dict[str, Any] = PRIVATE | {"queue": False, "show_progress": "hidden"}
 OPEN: dict[str, Any] = READ | {"trigger_mode": "always_last"}
 
 
+#: Classes of what is not shown to roles below (studio.css); the events behind refuse them all the same.
+EDITORS = "needs-editor"
+ADMINS = "needs-admin"
+
+
 @dataclass
 class Page:
-    """What the shell gives a tab to build with: the services, the language, and the box that moves the page."""
+    """What the shell gives a tab to build with: the services, the language, the box that moves the page, and the one that
+    writes the address bar for what is shown already.
+    """
 
     services: Services
     lang: Lang
     go: gr.Textbox
+    note: gr.Textbox
     opens: dict[str, gr.Button] = field(default_factory=dict)
 
     def t(self, key: str, **params: Any) -> str:
         return text(self.lang, key, **params)
+
+    def event(self, action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Wrap an event's handler: whoever may not do `action` (access/rules.py) is refused before it runs, and what goes
+        wrong is said on the page. Any event can be called by its number, whatever the page shows, so each one has its rule;
+        the services that it calls check theirs as well.
+        """
+        return functools.partial(_guarded, action=action, lang=self.lang)
 
 
 @dataclass(frozen=True)
@@ -65,14 +93,23 @@ class Tab:
 
 
 def actor_of(request: gr.Request) -> Actor:
-    """Who sent an event: before accounts exist, everybody here is the local admin, told apart by a signed cookie."""
-    user_id = getattr(request.request.state, "user_id", None) or "usr_local"
-    return local_admin(user_id, lang_of(request.cookies.get("studio_lang")))
+    """Who sent an event, as the door (`components/door.py`) found out. Raises AccessError when it did not pass there."""
+    actor = getattr(request.request.state, "actor", None)
+    if not isinstance(actor, Actor):
+        raise AccessError("error.access.refused", action="page.use", role=str(Role.STRANGER))
+    return actor
 
 
 def ids_of(request: gr.Request) -> dict[str, str]:
     """The query string as the page has it now."""
     return {name: value for name, value in dict(request.query_params).items() if value and not name.startswith("__")}
+
+
+def address_of(request: gr.Request) -> str:
+    """`https://studio.example/`: where this studio answers, as others would reach it; through the tunnel if there is one."""
+    asked = request.request
+    tunnel = getattr(asked.state, "tunnel_host", None)
+    return f"https://{tunnel}/" if tunnel else f"{asked.url.scheme}://{asked.headers['host']}/"
 
 
 def link(**ids: Any) -> str:
@@ -102,36 +139,25 @@ def _as_shown(error: Exception, lang: Lang) -> gr.Error:
     return gr.Error(text(lang, "error.incident", incident=incident), duration=None, print_exception=False)
 
 
-def shows_errors(lang: Lang) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Wrap a handler (plain, async or a generator) so that what goes wrong is said on the page, in the page's language."""
+def _guarded(handler: Callable[..., Any], *, action: str, lang: Lang) -> Callable[..., Any]:
+    if action not in RULES:
+        raise ValueError(f"no rule for {action}")
+    if not any(given.annotation in ("gr.Request", gr.Request) for given in inspect.signature(handler).parameters.values()):
+        raise ValueError(f"{handler.__name__} does not take the request: nobody would know who asks")
 
-    def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
-        if inspect.isasyncgenfunction(handler):
+    @functools.wraps(handler)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        request = next(value for value in (*args, *kwargs.values()) if isinstance(value, gr.Request))
+        try:
+            check(actor_of(request), action)
+            return handler(*args, **kwargs)
+        except gr.Error:
+            raise
+        except Exception as error:
+            raise _as_shown(error, lang) from error
 
-            @functools.wraps(handler)
-            async def run_stream(*args: Any, **kwargs: Any) -> Any:
-                try:
-                    async for value in handler(*args, **kwargs):
-                        yield value
-                except gr.Error:
-                    raise
-                except Exception as error:
-                    raise _as_shown(error, lang) from error
-
-            return run_stream
-
-        @functools.wraps(handler)
-        def run(*args: Any, **kwargs: Any) -> Any:
-            try:
-                return handler(*args, **kwargs)
-            except gr.Error:
-                raise
-            except Exception as error:
-                raise _as_shown(error, lang) from error
-
-        return run
-
-    return decorate
+    run.studio_action = action  # type: ignore[attr-defined]
+    return run
 
 
 # --- HTML -------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from components.page import ASSETS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, render, shows_errors
+from components.page import ASSETS, EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, render
 from components.widgets.chart import line_chart
 from studio.access import Actor
 from studio.jobs.queue import ATTEMPTS
@@ -33,10 +33,11 @@ def build(page: Page) -> None:
         with gr.Column(scale=4, min_width=320):
             head = gr.HTML(elem_id="run-head", padding=False)
             with gr.Row(visible=False, elem_id="run-buttons") as buttons:
-                stop = gr.Button(t("runs.stop"), variant="stop", elem_id="run-stop", scale=0, min_width=290)
-                resume = gr.Button(t("runs.resume"), elem_id="run-resume", scale=0, min_width=290)
-                hint = gr.HTML(elem_id="run-resume-hint", padding=False, min_width=200)
-                chat = gr.Button(t("runs.chat"), variant="primary", elem_id="run-chat", scale=0, min_width=290)
+                wide = {"scale": 0, "min_width": 290}
+                stop = gr.Button(t("runs.stop"), variant="stop", elem_id="run-stop", elem_classes=EDITORS, **wide)
+                resume = gr.Button(t("runs.resume"), elem_id="run-resume", elem_classes=EDITORS, **wide)
+                hint = gr.HTML(elem_id="run-resume-hint", elem_classes=EDITORS, padding=False, min_width=200)
+                chat = gr.Button(t("runs.chat"), variant="primary", elem_id="run-chat", **wide)
             with gr.Column(visible=False, elem_id="run-charts") as charts:
                 loss = line_chart(t("runs.chart.loss"), elem_id="chart-loss", height=260)
                 with gr.Row():
@@ -96,11 +97,11 @@ def _wire(page: Page, parts: tuple[Any, ...]) -> None:
             gr.Timer(active=moving),
         )
 
-    @shows_errors(lang)
+    @page.event("run.read")
     def open_tab(request: gr.Request) -> tuple[Any, ...]:
         return look(actor_of(request), ids_of(request), "")
 
-    @shows_errors(lang)
+    @page.event("run.read")
     def tick(seen: str, request: gr.Request) -> tuple[Any, ...]:
         actor, ids = actor_of(request), ids_of(request)
         if ids.get("tab") != "runs":
@@ -113,25 +114,25 @@ def _wire(page: Page, parts: tuple[Any, ...]) -> None:
         actor, run_id = actor_of(request), ids_of(request).get("run")
         return services.train.get(actor, run_id) if run_id else services.train.list(actor, limit=1)[0]
 
-    @shows_errors(lang)
+    @page.event("run.stop")
     def stop_run(request: gr.Request) -> str:
         run = chosen(request)
         services.train.stop(actor_of(request), run.id)
         return moved(tab="runs", run=run.id)
 
-    @shows_errors(lang)
+    @page.event("run.resume")
     def resume_run(request: gr.Request) -> str:
         run = chosen(request)
         services.train.resume(actor_of(request), run.id)
         return moved(tab="runs", run=run.id)
 
-    @shows_errors(lang)
+    @page.event("run.pin")
     def pin(request: gr.Request, event: gr.EventData) -> str:
         run = chosen(request)
         services.train.pin(actor_of(request), run.id, int(event._data["step"]), bool(event._data["keep"]))
         return moved(tab="runs", run=run.id)
 
-    @shows_errors(lang)
+    @page.event("run.read")
     def chat_with(request: gr.Request) -> str:
         return moved(tab="chat", run=chosen(request).id, chat="")
 

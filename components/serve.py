@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import uvicorn
 
@@ -15,7 +15,7 @@ from studio.access import local_admin
 from studio.errors import ConfigError, StudioError
 from studio.jobs.launch import end_worker, keep_worker
 from studio.services import Services, build_services
-from studio.settings import Settings, load_settings
+from studio.settings import Settings, is_loopback, load_settings
 from studio.text import error_text, text
 
 __all__ = ["serve"]
@@ -37,8 +37,9 @@ def serve(arguments: Sequence[str] = ()) -> int:
         with _listener(settings) as listener:
             services = build_services(settings)
             services.db.migrate(settings)
+            _require_admin(services, share=options.share)
             services.data.recover()
-            return _run(services, listener, foreground=options.foreground)
+            return _run(services, listener, foreground=options.foreground, share=options.share)
     except StudioError as error:
         print(error_text(settings.lang, error), file=sys.stderr)
         return 1
@@ -47,28 +48,44 @@ def serve(arguments: Sequence[str] = ()) -> int:
 def _options(settings: Settings, arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="app.py", description="Finetune Studio")
     parser.add_argument("--foreground", action="store_true", help=text(settings.lang, "cli.foreground.help"))
+    parser.add_argument("--share", action="store_true", help=text(settings.lang, "cli.share.help"))
     return parser.parse_args(arguments)
+
+
+def _require_admin(services: Services, *, share: bool) -> None:
+    """Raises ConfigError when others could come in while nobody here has a password."""
+    host = services.settings.host
+    if (share or not is_loopback(host)) and services.users.is_open():
+        raise ConfigError("error.door.needs_admin", field="host", host="--share" if share else host)
 
 
 def _listener(settings: Settings) -> socket.socket:
     try:
-        return socket.create_server((settings.host, settings.port))
+        listener = socket.create_server((settings.host, settings.port))
     except OSError as error:
         raise ConfigError("error.web.port_taken", port=str(settings.port)) from error
+    # asyncio sets this only on sockets that name their protocol, which these do not: a body would wait 40 ms behind its head.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
-def _run(services: Services, listener: socket.socket, *, foreground: bool) -> int:
-    from components.web import build_web  # Gradio's import is the longest part of a start: errors above come before it
+def _run(services: Services, listener: socket.socket, *, foreground: bool, share: bool) -> int:
+    # Gradio's import is the longest part of a start: errors above come before it
+    from components.tunnel import Tunnel
+    from components.web import build_web
 
     settings = services.settings
-    config = uvicorn.Config(build_web(services), log_level="warning", timeout_graceful_shutdown=3)
+    web = build_web(services)
+    # No access log: addresses may carry the tokens of links.
+    config = uvicorn.Config(web, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=3)
     server = _Server(config)
     port = listener.getsockname()[1]
+    open_tunnel = Tunnel(web.state.door, settings, port).open if share else None
     ended = threading.Event()
     business = threading.Thread(
         target=_open_for_business,
         args=(services, f"http://{settings.host}:{port}/", ended),
-        kwargs={"foreground": foreground},
+        kwargs={"foreground": foreground, "open_tunnel": open_tunnel},
         daemon=True,
     )
     server.when_up = business.start
@@ -101,9 +118,16 @@ class _Server(uvicorn.Server):
         self.when_up()
 
 
-def _open_for_business(services: Services, url: str, ended: threading.Event, *, foreground: bool) -> None:
+def _open_for_business(
+    services: Services, url: str, ended: threading.Event, *, foreground: bool, open_tunnel: Callable[[], None] | None
+) -> None:
     """In a thread of its own, until the server has ended: the worker is started, and again whenever somebody kills it."""
-    print(text(services.settings.lang, "cli.address", url=url), flush=True)
+    lang = services.settings.lang
+    print(text(lang, "cli.address", url=url), flush=True)
+    if services.users.is_open():
+        print(text(lang, "cli.no_login"), flush=True)
+    if open_tunnel is not None:
+        open_tunnel()
     if services.settings.starter:
         services.models.ensure_starter(local_admin())
     services.storage.clean_later(local_admin())

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from components.page import OPEN, PRIVATE, READ, Page, actor_of, moved, render, shows_errors
+from components.page import ADMINS, EDITORS, OPEN, PRIVATE, READ, Page, actor_of, moved, render
 from studio.access import Actor
 from studio.storage import Cleaned
 
@@ -38,6 +38,7 @@ def build(page: Page) -> None:
                 label=t("settings.hub"),
                 info=t("settings.hub.help"),
                 elem_id="settings-hub",
+                elem_classes=ADMINS,
             )
             device = gr.Radio(
                 [(t(f"settings.use.{name}"), name) for name in ("auto", "cpu", "cuda")],
@@ -45,13 +46,22 @@ def build(page: Page) -> None:
                 label=t("settings.device"),
                 info=t("settings.device.help"),
                 elem_id="settings-device",
+                elem_classes=ADMINS,
             )
             saved = gr.HTML(elem_id="settings-saved", padding=False)
-            unload = gr.Button(t("settings.unload"), visible=False, elem_id="settings-unload")
+            unload = gr.Button(t("settings.unload"), visible=False, elem_id="settings-unload", elem_classes=EDITORS)
         with gr.Column(scale=2, min_width=320):
             report = gr.HTML(elem_id="settings-report", padding=False)
             disk = gr.HTML(elem_id="settings-disk", padding=False)
-            clean = gr.Button(t("disk.clean"), interactive=False, elem_id="settings-clean", size="sm", scale=0, min_width=120)
+            clean = gr.Button(
+                t("disk.clean"),
+                interactive=False,
+                elem_id="settings-clean",
+                elem_classes=ADMINS,
+                size="sm",
+                scale=0,
+                min_width=120,
+            )
     _wire(page, language, theme, hub, device, saved, unload, report)
     _wire_disk(page, disk, clean)
 
@@ -59,7 +69,7 @@ def build(page: Page) -> None:
 def _wire(page: Page, language: Any, theme: Any, hub: Any, device: Any, saved: Any, unload: Any, report: Any) -> None:
     services, lang = page.services, page.lang
 
-    @shows_errors(lang)
+    @page.event("settings.read")
     def open_tab(request: gr.Request) -> tuple[Any, ...]:
         actor = actor_of(request)
         found = services.system.report(actor)
@@ -74,14 +84,14 @@ def _wire(page: Page, language: Any, theme: Any, hub: Any, device: Any, saved: A
         )
 
     def saver(name: str) -> Any:
-        @shows_errors(lang)
+        @page.event("settings.write")
         def save(value: str, request: gr.Request) -> str:
             services.system.save(actor_of(request), name, value)
             return render("saved", lang, name=name)
 
         return save
 
-    @shows_errors(lang)
+    @page.event("engine.unload")
     def unload_all(request: gr.Request) -> str:
         actor = actor_of(request)
         for engine in services.engines.alive(actor):
@@ -102,11 +112,11 @@ def _wire_disk(page: Page, disk: Any, clean: Any) -> None:
     """Beside the rest of the tab, because adding up every file may take longer than a page should wait."""
     services, lang = page.services, page.lang
 
-    @shows_errors(lang)
+    @page.event("storage.read")
     def show_disk(request: gr.Request) -> tuple[Any, ...]:
         return shown(actor_of(request), None)
 
-    @shows_errors(lang)
+    @page.event("storage.clean")
     def clean_up(request: gr.Request) -> tuple[Any, ...]:
         actor = actor_of(request)
         return shown(actor, services.storage.clean(actor))

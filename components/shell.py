@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from components import chat_tab, data_tab, runs_tab, settings_tab, train_tab
-from components.page import ASSETS, OPEN, PRIVATE, READ, Page, Tab, actor_of, render, shows_errors
+from components import chat_tab, data_tab, people_tab, runs_tab, settings_tab, train_tab
+from components.page import ASSETS, OPEN, PRIVATE, READ, Page, Tab, actor_of, render
 from studio.services import Services
 from studio.text import Lang, text
 
@@ -19,6 +19,7 @@ TABS: tuple[Tab, ...] = (
     Tab("train", train_tab.build),
     Tab("runs", runs_tab.build),
     Tab("chat", chat_tab.build),
+    Tab("people", people_tab.build),
     Tab("settings", settings_tab.build),
 )
 
@@ -78,7 +79,8 @@ def build_studio(services: Services, lang: Lang) -> gr.Blocks:
         header = gr.HTML(elem_id="studio-header", padding=False)
         start = gr.HTML(elem_id="start-here", padding=False)
         go = gr.Textbox(visible="hidden", elem_id="studio-go", show_label=False)
-        page = Page(services, lang, go)
+        note = gr.Textbox(visible="hidden", elem_id="studio-note", show_label=False)
+        page = Page(services, lang, go, note)
         for tab in TABS:
             page.opens[tab.id] = gr.Button(visible="hidden", elem_id=f"open-{tab.id}")
         with gr.Tabs(elem_id="main-tabs", overflow_behavior="wrap"):
@@ -93,12 +95,13 @@ def build_studio(services: Services, lang: Lang) -> gr.Blocks:
 def _wire(page: Page, blocks: gr.Blocks, header: gr.HTML, start: gr.HTML) -> None:
     services, lang = page.services, page.lang
 
-    @shows_errors(lang)
+    @page.event("job.read")
     def show_header(request: gr.Request) -> tuple[str, str]:
         actor = actor_of(request)
         active = services.jobs.active(actor)
         worker = services.jobs.worker_state(actor)
-        return render("header", lang, active=active, worker=worker), show_start(request)
+        me = None if services.users.is_open() else services.users.me(actor)
+        return render("header", lang, active=active, worker=worker, me=me, role=actor.role), show_start(request)
 
     def show_start(request: gr.Request) -> str:
         actor = actor_of(request)
@@ -120,6 +123,7 @@ def _wire(page: Page, blocks: gr.Blocks, header: gr.HTML, start: gr.HTML) -> Non
     blocks.load(show_header, None, outputs, **READ)
     blocks.load(None, None, None, js=_when_ready("studio.boot()"), **PRIVATE)
     gr.Timer(_HEADER_S).tick(show_header, None, outputs, **READ)
-    for opened in page.opens.values():
-        opened.click(show_header, None, outputs, **OPEN)
+    for tab in TABS:
+        page.opens[tab.id].click(show_header, None, outputs, **OPEN)
     page.go.change(None, page.go, None, js=_when_ready("studio.go(value)"), **PRIVATE)
+    page.note.change(None, page.note, None, js=_when_ready("studio.write(value)"), **PRIVATE)

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from components.form import form_widgets, late_choice
-from components.page import OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render, shows_errors
+from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render
 from studio.access import Actor
 from studio.errors import StudioError
 from studio.train.spec import PRESETS, Preset, TrainSpec
@@ -43,13 +43,15 @@ def build(page: Page) -> None:
                 widgets = form_widgets(TrainSpec, "basic", lang, PRESETS[Preset.QUICK])
             with gr.Accordion(t("train.advanced"), open=False, elem_id="train-advanced"), gr.Row():
                 widgets |= form_widgets(TrainSpec, "advanced", lang, PRESETS[Preset.QUICK])
-            with gr.Accordion(t("train.other_base"), open=False, elem_id="train-other-base"):
+            with gr.Accordion(t("train.other_base"), open=False, elem_id="train-other-base", elem_classes=EDITORS):
                 ref = gr.Textbox(label=t("train.base_ref.label"), info=t("train.base_ref.help"), elem_id="base-ref", max_lines=1)
                 add = gr.Button(t("train.base_add"), elem_id="base-add")
                 bases = gr.HTML(elem_id="base-list", padding=False)
         with gr.Column(scale=2, min_width=300):
             plan = gr.HTML(elem_id="train-plan", padding=False)
-            start = gr.Button(t("train.start"), variant="primary", size="lg", elem_id="train-start")
+            start = gr.Button(
+                t("train.start"), variant="primary", size="lg", elem_id="train-start", elem_classes=EDITORS
+            )
             request_id = gr.Textbox(visible=False)
     timer = gr.Timer(_TICK_S, active=False)
     fields = {"base": base, "dataset": dataset, "preset": preset, "name": name} | widgets
@@ -71,7 +73,7 @@ def _wire(page: Page, fields: dict[str, Any], parts: tuple[Any, ...]) -> None:
             return render("plan", lang, ahead=None, problem=error, base=base, spec=None)
         return render("plan", lang, ahead=ahead, problem=None, base=base, spec=spec)
 
-    @shows_errors(lang)
+    @page.event("run.read")
     def open_tab(request: gr.Request, **values: Any) -> tuple[Any, ...]:
         actor, ids = actor_of(request), ids_of(request)
         ready = services.models.ready(actor)
@@ -95,7 +97,7 @@ def _wire(page: Page, fields: dict[str, Any], parts: tuple[Any, ...]) -> None:
             gr.Timer(active=any(item.state == "fetching" for item in services.models.list(actor))),
         )
 
-    @shows_errors(lang)
+    @page.event("model.read")
     def tick(request: gr.Request, **values: Any) -> tuple[Any, ...]:
         """While a base is on its way: show how far it is, and take it up when it is there."""
         actor = actor_of(request)
@@ -109,21 +111,21 @@ def _wire(page: Page, fields: dict[str, Any], parts: tuple[Any, ...]) -> None:
         active = {job.spec["base"]: job for job in services.jobs.active(actor) if job.kind == "fetch"}
         return render("bases", lang, bases=services.models.list(actor), failed=failed, active=active)
 
-    @shows_errors(lang)
+    @page.event("run.read")
     def look_again(request: gr.Request, **values: Any) -> str:
         return plan_html(actor_of(request), values)
 
-    @shows_errors(lang)
-    def take_preset(chosen: str) -> list[Any]:
+    @page.event("run.read")
+    def take_preset(request: gr.Request, chosen: str) -> list[Any]:
         return [PRESETS[Preset(chosen)][name] for name in preset_fields]
 
-    @shows_errors(lang)
+    @page.event("run.start")
     def begin(request: gr.Request, request_id: str, **values: Any) -> tuple[str, str]:
         actor = actor_of(request)
         run_id = services.train.start(actor, services.train.complete(actor, values), request_id=request_id)
         return moved(tab="runs", run=run_id), new_request_id()
 
-    @shows_errors(lang)
+    @page.event("model.fetch")
     def fetch_base(wanted: str, request: gr.Request) -> tuple[Any, ...]:
         actor = actor_of(request)
         services.models.add(actor, wanted)

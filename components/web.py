@@ -1,4 +1,4 @@
-"""The web server: one FastAPI app, the studio in each language behind it, headers, the cookie that tells people apart.
+"""The web server: one FastAPI app behind the door, plain pages, and the studio in each language.
 
 Blocks are built once per language, on that language's first request: a start pays for one of them only.
 """
@@ -11,38 +11,28 @@ import hashlib
 import os
 import secrets
 from collections.abc import AsyncIterator
-from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
-from fastapi import FastAPI, Request, Response
+from components.demo_page import add_demo_pages
+from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse, JSONResponse
-from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
+from components.door import Door
+from components.login_page import add_login_pages
 from components.page import ASSETS
+from components.plain import FILES, file_response, wanted_lang
 from components.shell import build_studio, mount_options
 from studio import __version__
-from studio.ids import new_id
 from studio.services import Services
-from studio.settings import ROOT, Settings
-from studio.text import Lang, lang_of
+from studio.settings import ROOT
+from studio.text import Lang
 
 __all__ = ["build_web"]
-
-#: Gradio needs inline and evaluated scripts; nothing may be loaded from, or sent to, another host. A remote image in a
-#: model's answer would tell a stranger that it was read.
-_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; "
-    "frame-src 'none'; frame-ancestors 'none'; object-src 'none'; form-action 'self'; base-uri 'self'"
-)
-
-_COOKIE = "studio_user"
-_YEAR_S = 31_536_000
 
 
 class StudioByLanguage:
@@ -55,7 +45,10 @@ class StudioByLanguage:
         self._stack = contextlib.AsyncExitStack()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = await self._app(_wanted_lang(HTTPConnection(scope), self._services.settings))
+        if scope["type"] != "http":  # the door looks at requests only, and the studio needs nothing else
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        app = await self._app(wanted_lang(HTTPConnection(scope), self._services.settings))
         await app(scope, receive, send)
 
     async def _app(self, lang: Lang) -> FastAPI:
@@ -82,20 +75,6 @@ class StudioByLanguage:
         await self._stack.aclose()
 
 
-def _wanted_lang(connection: HTTPConnection, settings: Settings) -> Lang:
-    """The cookie, else what the browser prefers, else the setting."""
-    chosen = connection.cookies.get("studio_lang")
-    return lang_of(chosen or connection.headers.get("accept-language"), settings.lang)
-
-
-def _cookie_key(settings: Settings) -> str:
-    path = settings.folder("keys") / "cookie"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_bytes(os.urandom(32).hex().encode())
-    return path.read_text("utf-8")
-
-
 def _build() -> str:
     """A name for what an open page was made from: when it is another one, the page has to be loaded again."""
     made_from = [*(ROOT / "components").rglob("*.py"), *(ROOT / "studio").rglob("*.py")]
@@ -107,12 +86,12 @@ def _build() -> str:
 
 
 def build_web(services: Services) -> FastAPI:
-    """Everything that the web process serves. The caller runs it."""
+    """Everything that the web process serves. The caller runs it; `web.state.door` is where it learns of a tunnel."""
     settings = services.settings
     os.environ["GRADIO_TEMP_DIR"] = str(settings.folder("tmp", "gradio"))
     studio = StudioByLanguage(services)
-    signer = URLSafeSerializer(_cookie_key(settings), salt=_COOKIE)
     instance = f"{_build()}.{secrets.token_hex(8)}"
+    door = Door(services, instance)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -121,21 +100,9 @@ def build_web(services: Services) -> FastAPI:
         await studio.close()
 
     web = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    web.state.door = door
+    web.middleware("http")(door)
     web.add_middleware(GZipMiddleware, minimum_size=2000)
-
-    @web.middleware("http")
-    async def guard(request: Request, call_next: Any) -> Response:
-        known = _user_of(signer, request.cookies.get(_COOKIE))
-        request.state.user_id = known or new_id("usr")
-        response: Response = await call_next(request)
-        response.headers["Content-Security-Policy"] = _POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "same-origin"
-        response.headers["X-Studio"] = instance
-        if known is None and request.url.path == "/":
-            token = signer.dumps(request.state.user_id)
-            response.set_cookie(_COOKIE, token, max_age=_YEAR_S, httponly=True, samesite="lax", path="/")
-        return response
 
     @web.get("/alive")
     async def alive() -> JSONResponse:
@@ -150,15 +117,13 @@ def build_web(services: Services) -> FastAPI:
     async def favicon() -> FileResponse:
         return FileResponse(ASSETS / "favicon.svg", media_type="image/svg+xml")
 
+    @web.get("/page/{name}")
+    async def page_file(name: str) -> FileResponse:
+        if name not in FILES:
+            raise HTTPException(404)
+        return file_response(name)
+
+    add_login_pages(web, services, door)
+    add_demo_pages(web, services)
     web.mount("/", studio)
     return web
-
-
-def _user_of(signer: URLSafeSerializer, token: str | None) -> str | None:
-    if token is None:
-        return None
-    try:
-        value = signer.loads(token)
-    except BadSignature:
-        return None
-    return value if isinstance(value, str) else None

@@ -1,5 +1,5 @@
 """The same services from a shell: `python -m studio import | run | train | resume | runs | chat | stop | backup | restore |
-disk | clean`.
+disk | clean | user | purge`.
 
 Every command takes `--json` (one object on standard output) and `--lang`. Exit status 0, or 1 with the message on standard
 error.
@@ -404,6 +404,13 @@ def clean(json_: AsJson = False, lang: InLang = "") -> None:
         shell.answer(removed.as_dict(), "\n".join([*lines, shell.t("disk.freed", size=bytes_text(removed.bytes))]))
 
     _command(json_, lang, work)
+
+
+from studio.cli_purge import purge_app  # noqa: E402 (their commands are made of what stands above)
+from studio.cli_user import user_app  # noqa: E402
+
+app.add_typer(user_app, name="user")
+app.add_typer(purge_app, name="purge")
 
 
 def main() -> None:

@@ -27,8 +27,8 @@ def new_id(prefix: Prefix) -> str:
     return f"{prefix}_{''.join(reversed(letters))}"
 
 
-def is_id(text: str, prefix: Prefix) -> bool:
-    return text.startswith(f"{prefix}_") and _ID.fullmatch(text) is not None
+def is_id(text: str, prefix: Prefix | None = None) -> bool:
+    return (prefix is None or text.startswith(f"{prefix}_")) and _ID.fullmatch(text) is not None
 
 
 def now() -> datetime:

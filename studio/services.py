@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from studio.access.audit import AuditService
+from studio.access.links import LinkService
+from studio.access.users import UserService
 from studio.backup import BackupService
 from studio.data.service import DataService
 from studio.db import Database
 from studio.engine.chats import ChatService
+from studio.engine.conversations import Conversations
+from studio.engine.demo import DemoService
 from studio.engine.manager import EngineManager
 from studio.jobs.queue import JobService
 from studio.models.catalogue import ModelService
+from studio.purge import PurgeService
 from studio.settings import Settings
 from studio.storage import StorageService
 from studio.system import SystemService
@@ -23,15 +29,20 @@ __all__ = ["Services", "build_services"]
 class Services:
     settings: Settings
     db: Database
+    users: UserService
+    links: LinkService
     data: DataService
     models: ModelService
     jobs: JobService
     train: TrainService
     engines: EngineManager
     chats: ChatService
+    demo: DemoService
     system: SystemService
     storage: StorageService
     backup: BackupService
+    audit: AuditService
+    purge: PurgeService
 
     def close(self) -> None:
         self.chats.close()
@@ -42,16 +53,23 @@ def build_services(settings: Settings) -> Services:
     db = Database(settings.url)
     data, models, jobs = DataService(db, settings), ModelService(db, settings), JobService(db, settings)
     engines = EngineManager(db, settings)
+    links = LinkService(db)
+    conversations = Conversations(db, settings, engines, links.is_open)
     return Services(
         settings=settings,
         db=db,
+        users=UserService(db),
+        links=links,
         data=data,
         models=models,
         jobs=jobs,
         train=TrainService(db, settings, data, models, jobs),
         engines=engines,
-        chats=ChatService(db, settings, engines),
+        chats=ChatService(db, conversations),
+        demo=DemoService(db, links, conversations),
         system=SystemService(db, settings),
         storage=StorageService(db, settings),
         backup=BackupService(settings),
+        audit=AuditService(db, settings),
+        purge=PurgeService(db, settings),
     )

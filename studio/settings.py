@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from studio.errors import ConfigError
 
-__all__ = ["EDITABLE", "ROOT", "Settings", "load_settings", "save_setting"]
+__all__ = ["EDITABLE", "ROOT", "Settings", "is_loopback", "load_settings", "save_setting"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,6 +28,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(ROOT / "home", description="Folder that holds the database, models, runs and uploads.")
     host: str = Field("127.0.0.1", description="Address the web server binds.")
+    allowed_hosts: str = Field("", description="Host names that answer, separated by commas; empty: any, once an admin exists.")
     port: int = Field(7860, ge=0, le=65535, description="Port of the web server; 0 takes a free one.")
     database_url: str = Field("", description="SQLAlchemy URL; empty: one SQLite file in the home folder.")
     hub: str = Field("huggingface", description="Where models come from: huggingface, modelscope or a mirror's URL.")
@@ -78,6 +80,17 @@ class Settings(BaseSettings):
     def relative(self, path: Path) -> str:
         """A path as the database stores it: relative to the home, so that the home can move."""
         return path.resolve().relative_to(self.home).as_posix()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this very computer, without asking a name server."""
+    name = host.strip("[]").rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def load_settings() -> Settings:

@@ -8,16 +8,21 @@ from __future__ import annotations
 import functools
 import json
 import math
+import unicodedata
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from studio.errors import StudioError
 
-__all__ = ["LANGS", "Lang", "bytes_text", "duration_text", "error_text", "has_text", "lang_of", "number_text", "text"]
+__all__ = ["LANGS", "Lang", "bytes_text", "duration_text", "error_text", "has_text", "is_plain", "lang_of", "number_text", "text"]
 
 Lang = Literal["en", "zh"]
 LANGS: tuple[Lang, ...] = ("en", "zh")
+
+#: Kinds of characters that no name has: control characters, what is not seen or turns the line round, line breaks.
+_NOT_PLAIN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"  # not seen either, but Persian words and many emoji are written with them
 
 _MESSAGES = Path(__file__).resolve().parent.parent / "assets" / "messages"
 
@@ -32,6 +37,13 @@ def lang_of(wanted: str | None, default: Lang = "en") -> Lang:
     """The language that a cookie, `LANG` or an Accept-Language header asks for."""
     code = (wanted or "").lower()[:2]
     return code if code in LANGS else default
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name that everybody sees can be shown as it was typed: one line, nothing invisible, nothing that reverses what
+    stands beside it (U+202E and its like), no escape sequence for a terminal.
+    """
+    return all(unicodedata.category(char) not in _NOT_PLAIN or char in _JOINERS for char in name)
 
 
 def has_text(key: str) -> bool:

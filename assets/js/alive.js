@@ -30,6 +30,9 @@
   banner.setAttribute("role", "status");
   document.body.append(banner);
 
+  // The session has ended (signed out elsewhere, or too old): the login leads back to this very place.
+  const signIn = () => { keepTyped(); location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`); };
+
   // 1 Going and coming back
 
   const lost = () => {
@@ -42,7 +45,8 @@
     asking = true;
     for (;;) {
       try {
-        const answer = await send("/alive", { cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(PATIENCE_MS) });
+        const answer = await send("/alive", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+        if (answer.status === 401) { signIn(); return; }
         if (answer.ok && answer.headers.has("X-Studio")) { asking = false; heard(answer); return; }
       } catch { /* nobody there */ }
       away ??= later();
@@ -91,6 +95,7 @@
       while (away) await away.promise;
       try {
         const answer = await send(input, options);
+        if (answer.status === 401) { signIn(); return new Promise(() => {}); }
         if (!NOBODY.includes(answer.status) || tries >= TRIES) {
           heard(answer);
           return follows && answer.body ? whole(answer, signal) : answer;

@@ -1,5 +1,6 @@
 // The page's own script: the address bar is the truth about what is shown (CONTRACTS 10).
 //   studio.go(link)    move: write the address bar, show the tab, let it read its ids
+//   studio.write(link) the same for what is shown already: the address bar alone
 //   studio.boot()      after load: show what the address bar asks for
 //   studio.reopen()    after an outage: let the present tab read its ids again
 // Anchors with `data-go` move inside the page; opened in a new browser tab they are plain links.
@@ -28,14 +29,20 @@
   const reopen = () => open(current());
   const show = () => { select(current()); open(current()); };
 
-  const go = (link) => {
-    if (!link) return;
+  // The ids of a link go into the address bar; the page shows them already.
+  const write = (link) => {
     const wanted = new URL(link, location.href).searchParams;
     const target = new URL(location);
     for (const [name, value] of wanted) {
       if (value) target.searchParams.set(name, value); else target.searchParams.delete(name);
     }
     if (target.search !== location.search) history.pushState({}, "", target.pathname + target.search);
+    return wanted;
+  };
+
+  const go = (link) => {
+    if (!link) return;
+    const wanted = write(link);
     show();
     if (wanted.get("row")) reveal = "row-tokens";
   };
@@ -92,9 +99,21 @@
     if (chosen) setLang(chosen.dataset.setLang);
     const shade = event.target.closest?.("[data-toggle-theme]");
     if (shade) setTheme(document.body.classList.contains("dark") ? "light" : "dark");
+    const copied = event.target.closest?.("[data-copy]");
+    if (copied) copy(copied);
     const press = event.target.closest?.("[data-press]");
     if (press) document.getElementById(press.dataset.press)?.click();
   });
+
+  // The clipboard is closed to pages on plain http: the text is selected there, ready for Ctrl+C.
+  const copy = async (button) => {
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.dataset.copied = "true";
+    } catch {
+      getSelection().selectAllChildren(button.previousElementSibling);
+    }
+  };
 
   // An example question fills the box and waits to be sent.
   document.addEventListener("click", (event) => {
@@ -119,6 +138,6 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     applyTheme(localStorage.getItem("studio-theme") || "auto");
   });
-  window.studio = { go, picked, boot, reopen, setLang, setTheme };
+  window.studio = { go, write, picked, boot, reopen, setLang, setTheme };
   applyTheme(theme);
 })();

@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection
 
 import studio
 from studio.access import Actor, allows
+from studio.access.trail import Entry, record, recording
 from studio.backup.archive import ArchiveReader, ArchiveWriter, Manifest, check_target, is_packed, new_archive, open_archive
 from studio.backup.tables import (
     drop_everything,
@@ -73,7 +74,7 @@ class Moved:
 
 
 class BackupService:
-    """Opens databases of its own: when a home is restored there are no services yet."""
+    """Opens databases of its own, and records in them: when a home is restored there are no services yet."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -100,6 +101,8 @@ class BackupService:
         with ExitStack() as opened, new_archive(file) as archive:
             db = Database(self._settings.url)
             opened.callback(db.close)
+            if db.schema_revision() == schema_head():  # an older one may have no trail yet
+                opened.enter_context(recording(db, Entry(actor, "backup.save", file.name)))
             schema, dumps = dump_tables(db, file.parent, opened)
             total = sum(dump.n_bytes for dump in dumps) + self._size_of_files(with_models)
             if not is_packed(file) and total > free_disk_bytes(file.parent):
@@ -196,6 +199,7 @@ class BackupService:
                 raise ConfigError("error.backup.database_not_empty", database=db.place)
             try:
                 self._fill(db, staged, archive)
+                record(db, Entry(actor, "backup.restore", file.name), "done")
                 db.close()  # SQLite puts its log into the file with the last connection
                 _move_in(staged.home, home, own_disk)
             except BaseException:

@@ -174,6 +174,7 @@ def _good_rows(
 def _report(spec: ImportSpec, look: Inspection, n_good: int, refusals: _Refusals) -> dict[str, Any]:
     return {
         "file": spec.file_name,
+        "upload": spec.upload,
         "format": look.file_format,
         "encoding": look.encoding,
         "shape": look.shape,

@@ -30,9 +30,13 @@ class SnapshotRow:
 
 
 def ensure_snapshot(db: Database, settings: Settings, dataset_id: str, revision: int, content_hash: str) -> Path:
-    """The Arrow file of a revision, written by rename when it is not there yet."""
+    """The Arrow file of a revision, written by rename when it is not there yet.
+
+    Raises DataError when the revision is no longer the one of this hash, because rows of it were purged.
+    """
     import pyarrow as pa
 
+    store.check_hash(db, dataset_id, revision, content_hash)
     path = settings.folder("snapshots") / f"{content_hash}.arrow"
     if path.exists():
         return path

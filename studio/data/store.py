@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from studio.data.tables import datasets, revisions, rows
 from studio.db import Database
 from studio.errors import DataError, NotFoundError
 from studio.ids import new_id, now
+from studio.text import is_plain
 
 __all__ = [
     "MAX_NAME",
@@ -101,9 +103,11 @@ def create_dataset(
 
 
 def check_name(connection: Connection, name: str) -> None:
-    """Raises DataError for a name that is empty, too long or taken."""
+    """Raises DataError for a name that is empty, too long, taken, or cannot be shown as it was typed."""
     if not name.strip():
         raise DataError("error.data.no_name", field="name")
+    if not is_plain(name):
+        raise DataError("error.name.not_plain", field="name")
     if len(name) > MAX_NAME:
         raise DataError("error.data.name_too_long", field="name", n=len(name), limit=MAX_NAME)
     if connection.execute(sa.select(datasets.c.id).where(datasets.c.name == name)).first():
@@ -178,6 +182,36 @@ def commit_revision(db: Database, dataset_id: str, revision: int, report: dict[s
             .where(revisions.c.dataset_id == dataset_id, revisions.c.number == revision)
             .values(state="committed", committed_at=now(), counts=counts, content_hash=digest, report=report)
         )
+
+
+#: Begins the content hash of a revision that is losing rows; no snapshot is made of one.
+PURGING = "purging-"
+
+
+def mark_purging(connection: Connection, dataset_id: str, revision: int) -> bool:
+    """Before the first row goes. The mark stays until `count_again`, whatever is killed in between; False: it is there."""
+    this = sa.and_(revisions.c.dataset_id == dataset_id, revisions.c.number == revision, revisions.c.state == "committed")
+    unmarked = sa.and_(this, ~revisions.c.content_hash.startswith(PURGING))
+    return connection.execute(revisions.update().where(unmarked).values(content_hash=PURGING + uuid.uuid4().hex)).rowcount > 0
+
+
+def count_again(db: Database, dataset_id: str, revision: int) -> None:
+    """Counts and content hash of a committed revision, from the rows that it still has."""
+    with db.read() as connection:
+        counts = _counts(connection, dataset_id, revision)
+        digest = _content_hash(connection, dataset_id, revision)
+    this = sa.and_(revisions.c.dataset_id == dataset_id, revisions.c.number == revision)
+    with db.write() as connection:
+        connection.execute(revisions.update().where(this).values(counts=counts, content_hash=digest))
+
+
+def check_hash(db: Database, dataset_id: str, revision: int, content_hash: str) -> None:
+    """Raises DataError unless the revision still has the rows that it had under this hash."""
+    query = sa.select(datasets.c.name, revisions.c.content_hash).join(revisions, revisions.c.dataset_id == datasets.c.id)
+    with db.read() as connection:
+        found = connection.execute(query.where(datasets.c.id == dataset_id, revisions.c.number == revision)).first()
+    if found is None or found.content_hash != content_hash or content_hash.startswith(PURGING):
+        raise DataError("error.data.purged", field="dataset", name=dataset_id if found is None else found.name)
 
 
 def discard_dataset(db: Database, dataset_id: str) -> None:

@@ -1,199 +1,66 @@
-"""Chats, and the answers in flight.
-
-An answer is written by a task of this service, not by the page that asked: it reads the engine's stream and stores the
-text at most twice a second. Pages attach by id, so a reload shows it growing; a closed page does not cancel it.
-
-    running ─► done | failed | stopped (somebody pressed Stop) | interrupted (the web server ended meanwhile)
-       ▲                          │                              │
-       └───────── go_on ──────────┴──────────────────────────────┘
-"""
+"""Chats of people with an account: each sees and continues their own, with whatever models they choose."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import dataclasses
-import logging
-import secrets
-import threading
-import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from studio.access import Actor, allows
-from studio.data.templates import template_of
+from studio.access.tables import users, visits
 from studio.db import Database
-from studio.engine.client import Chunk, EngineClient
-from studio.engine.manager import EngineManager
+from studio.engine.conversations import Answer, AnswerState, Chat, Conversations, Turn, own
 from studio.engine.protocol import Decoding
-from studio.engine.tables import answers, chats, turns
-from studio.errors import ConfigError, EngineError, NotFoundError, StudioError
-from studio.ids import new_id, now
-from studio.models.tables import bases
-from studio.settings import Settings
+from studio.engine.tables import chats
 
-__all__ = ["Answer", "Chat", "ChatService", "Turn"]
-
-log = logging.getLogger("studio.chats")
-
-AnswerState = Literal["running", "done", "stopped", "interrupted", "failed"]
-Messages = list[dict[str, str]]
-
-#: How often a growing answer is written to the database.
-_STORE_S = 0.5
-
-_MAX_QUESTION = 20_000
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One model's answer to one turn. `ttft_ms` is from the request to the first token, loading the model left out."""
-
-    id: str
-    turn: int
-    column: int
-    model: str
-    state: AnswerState
-    text: str
-    tokens: int
-    ttft_ms: float | None
-    seconds: float | None
-    finish_reason: str | None
-    seed: int | None
-    decoding: dict[str, Any]
-    error: dict[str, Any] | None
-
-
-@dataclass(frozen=True)
-class Turn:
-    number: int
-    question: str
-    answers: list[Answer]
-
-
-@dataclass(frozen=True)
-class Chat:
-    """A conversation in columns: `models[i]` answers in column i, and sees only its own column."""
-
-    id: str
-    base_id: str
-    models: list[str]
-    title: str
-    created_at: datetime
-    turns: list[Turn]
-
-    @property
-    def is_moving(self) -> bool:
-        return any(answer.state == "running" for turn in self.turns for answer in turn.answers)
-
-
-_ANSWER_COLUMNS = [answers.c[name] for name in Answer.__dataclass_fields__]
-
-
-@dataclass
-class _Flight:
-    """One answer on its way: what is asked of the engine, and what has arrived, which the database learns a little later."""
-
-    actor: Actor
-    answer_id: str
-    base_id: str
-    model: str
-    messages: Messages
-    decoding: Decoding
-    text: str = ""
-    tokens: int = 0
-    ttft_ms: float | None = None
-    earlier_s: float = 0.0  # that an answer took before it was continued
-    began: float = field(default_factory=time.monotonic)
-    is_stopped: bool = False
-    work: asyncio.Task[str | None] | None = None  # belongs to the loop's thread
-
-    def end(self) -> None:
-        """On the loop's thread only."""
-        if self.work is not None:
-            self.work.cancel()
-
-    def so_far(self) -> dict[str, Any]:
-        seconds = self.earlier_s + time.monotonic() - self.began
-        return {"text": self.text, "tokens": self.tokens, "ttft_ms": self.ttft_ms, "seconds": seconds}
+__all__ = ["Answer", "AnswerState", "Chat", "ChatService", "Turn"]
 
 
 class ChatService:
-    """One for the web server: it knows the answers in flight, which are written on one event loop in a thread of its own."""
+    """What `Conversations` can do, for those whom the rules let chat with any model. Guests have `DemoService`."""
 
-    def __init__(self, db: Database, settings: Settings, engines: EngineManager) -> None:
+    def __init__(self, db: Database, conversations: Conversations) -> None:
         self._db = db
-        self._settings = settings
-        self._engines = engines
-        self._flights: dict[str, _Flight] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._lock = threading.Lock()
-        self._beginning = threading.Lock()
+        self._conversations = conversations
 
     # 1 Chats
 
     @allows("chat.write")
     def create(self, actor: Actor, base_id: str, models: Sequence[str]) -> str:
         """A chat whose columns are `models` (names as the engine knows them), all on one base."""
-        if not models or not base_id:
-            raise ConfigError("error.chat.no_model", field="model")
-        chat_id = new_id("cht")
-        values = {"id": chat_id, "owner": actor.user_id, "base_id": base_id, "models": list(models), "title": ""}
         with self._db.write() as connection:
-            if connection.execute(sa.select(bases.c.id).where(bases.c.id == base_id)).first() is None:
-                raise NotFoundError("error.model.unknown_base", base=base_id)
-            connection.execute(chats.insert().values(**values, created_at=now()))
-        return chat_id
+            return self._conversations.create(connection, actor, base_id, models)
 
     @allows("chat.read")
     def get(self, actor: Actor, chat_id: str) -> Chat:
         """A chat of the actor's own, answers in flight with what has arrived so far."""
-        with self._db.read() as connection:
-            chat = self._read(connection, actor, chat_id)
-        live = [dataclasses.replace(turn, answers=[self._live(answer) for answer in turn.answers]) for turn in chat.turns]
-        return dataclasses.replace(chat, turns=live)
-
-    @staticmethod
-    def _read(connection: Connection, actor: Actor, chat_id: str) -> Chat:
-        """A chat as the database knows it. Raises NotFoundError, for somebody else's too."""
-        own = sa.select(chats).where(chats.c.id == chat_id, chats.c.owner == actor.user_id)
-        head = connection.execute(own).mappings().first()
-        if head is None:
-            raise NotFoundError("error.chat.unknown", chat=chat_id)
-        query = sa.select(*_ANSWER_COLUMNS).where(answers.c.chat_id == chat_id).order_by(answers.c.column)
-        given = [Answer(**row) for row in connection.execute(query).mappings()]
-        asked = connection.execute(sa.select(turns).where(turns.c.chat_id == chat_id).order_by(turns.c.number)).mappings()
-        return Chat(
-            head["id"],
-            head["base_id"],
-            head["models"],
-            head["title"],
-            head["created_at"],
-            [Turn(row["number"], row["question"], [a for a in given if a.turn == row["number"]]) for row in asked],
-        )
-
-    def _live(self, answer: Answer) -> Answer:
-        flight = self._flights.get(answer.id)
-        if flight is None or answer.state != "running":
-            return answer
-        return dataclasses.replace(answer, text=flight.text, tokens=flight.tokens, ttft_ms=flight.ttft_ms)
+        return self._conversations.get(actor, chat_id)
 
     @allows("chat.read")
     def list(self, actor: Actor, limit: int = 30) -> list[tuple[str, str, datetime]]:
         """(id, title, created) of the actor's chats that hold a question, newest first."""
         query = (
             sa.select(chats.c.id, chats.c.title, chats.c.created_at)
-            .where(chats.c.owner == actor.user_id, chats.c.title != "")
+            .where(own(actor), chats.c.title != "")
             .order_by(chats.c.created_at.desc(), chats.c.id.desc())
             .limit(limit)
         )
         with self._db.read() as connection:
             return [(row.id, row.title, row.created_at) for row in connection.execute(query)]
+
+    @allows("chat.write")
+    def adopt(self, actor: Actor, from_user: str) -> int:
+        """Make the chats of a local person, from before there were accounts, the actor's own; returns how many.
+
+        None where `from_user` is an account or a guest: theirs are taken by nobody.
+        """
+        theirs = sa.and_(chats.c.owner == from_user, chats.c.link_id.is_(None))
+        with self._db.write() as connection:
+            for known in (users.c.id, visits.c.guest_id):
+                if connection.execute(sa.select(known).where(known == from_user)).first() is not None:
+                    return 0
+            return connection.execute(chats.update().where(theirs).values(owner=actor.user_id)).rowcount
 
     # 2 Answers
 
@@ -202,15 +69,14 @@ class ChatService:
         self, actor: Actor, base_id: str, models: Sequence[str], question: str, decoding: Decoding, *, request_id: str
     ) -> str:
         """A new chat with its first question; the same `request_id` gives the chat that is there already. Returns its id."""
-        known = sa.select(turns.c.chat_id).where(turns.c.request_id == request_id)
-        with self._beginning:  # a double click arrives as two threads of this process
-            with self._db.read() as connection:
-                chat_id = connection.execute(known).scalar()
-            if chat_id is not None:
-                return str(chat_id)
-            made: str = self.create(actor, base_id, models)
-            self.ask(actor, made, question, decoding, request_id=request_id)
-            return made
+        chat_id, _ = self._conversations.ask(
+            actor,
+            lambda connection: self._conversations.create(connection, actor, base_id, models),
+            question,
+            decoding,
+            request_id=request_id,
+        )
+        return chat_id
 
     @allows("chat.write")
     def ask(self, actor: Actor, chat_id: str, question: str, decoding: Decoding, *, request_id: str | None = None) -> int:
@@ -219,225 +85,29 @@ class ChatService:
         The same `request_id` gives the turn that is there already: a double click is one turn.
         Raises ConfigError for an empty question, one that is too long, or while the last one is being answered.
         """
-        question = question.strip()
-        if not question:
-            raise ConfigError("error.chat.empty", field="question")
-        if len(question) > _MAX_QUESTION:
-            raise ConfigError("error.chat.too_long", field="question", n=len(question), limit=_MAX_QUESTION)
-        if decoding.seed is None:
-            decoding = decoding.model_copy(update={"seed": secrets.randbelow(2**31)})
-        with self._takeoff() as begin, self._db.write() as connection:
-            chat = self._read(connection, actor, chat_id)
-            known = sa.select(turns.c.number).where(turns.c.request_id == request_id)
-            if request_id and (number := connection.execute(known).scalar()) is not None:
-                return int(number)
-            if chat.is_moving:
-                raise ConfigError("error.chat.busy", field="question")
-            number = len(chat.turns) + 1
-            values = {"chat_id": chat_id, "number": number, "question": question, "request_id": request_id}
-            connection.execute(turns.insert().values(**values, created_at=now()))
-            for column, model in enumerate(chat.models):
-                messages = self._messages(chat, column, question)
-                flight = _Flight(actor, new_id("ans"), chat.base_id, model, messages, decoding)
-                connection.execute(answers.insert().values(self._first_row(chat_id, number, column, flight)))
-                begin(flight)
-            if not chat.title:
-                connection.execute(chats.update().where(chats.c.id == chat_id).values(title=question[:120]))
+        _, number = self._conversations.ask(actor, chat_id, question, decoding, request_id=request_id)
         return number
-
-    @staticmethod
-    def _first_row(chat_id: str, turn: int, column: int, flight: _Flight) -> dict[str, Any]:
-        return {
-            "id": flight.answer_id,
-            "chat_id": chat_id,
-            "turn": turn,
-            "column": column,
-            "model": flight.model,
-            "state": "running",
-            "text": "",
-            "tokens": 0,
-            "seed": flight.decoding.seed,
-            "decoding": flight.decoding.model_dump(),
-            "created_at": now(),
-        }
-
-    @staticmethod
-    def _messages(chat: Chat, column: int, question: str) -> Messages:
-        """What a column's model has seen: the questions and its own answers, then the new question."""
-        messages: Messages = []
-        for turn in chat.turns:
-            own = next((answer for answer in turn.answers if answer.column == column and answer.text), None)
-            if own is not None:
-                messages += [{"role": "user", "content": turn.question}, {"role": "assistant", "content": own.text}]
-        return [*messages, {"role": "user", "content": question}]
 
     @allows("chat.write")
     def stop(self, actor: Actor, chat_id: str) -> None:
         """End the answers of a chat where they are; what they have said stays."""
-        loop = self._running_loop()
-        for answer in (answer for turn in self.get(actor, chat_id).turns for answer in turn.answers):
-            if answer.state != "running":
-                continue
-            flight = self._flights.get(answer.id)
-            if flight is not None:
-                flight.is_stopped = True
-                loop.call_soon_threadsafe(flight.end)
-            else:  # nobody writes it any more: its last words could not be stored
-                self._store(answer.id, {"state": "stopped", "finish_reason": "cancelled"})
+        self._conversations.stop(actor, chat_id)
 
     @allows("chat.write")
     def go_on(self, actor: Actor, chat_id: str) -> None:
         """Continue the interrupted and stopped answers of the last turn from where they ended."""
-        with self._takeoff() as begin, self._db.write() as connection:
-            chat = self._read(connection, actor, chat_id)
-            if not chat.turns or chat.is_moving:
-                return
-            last = chat.turns[-1]
-            earlier = dataclasses.replace(chat, turns=chat.turns[:-1])
-            for answer in last.answers:
-                if answer.state not in ("interrupted", "stopped"):
-                    continue
-                row = answers.update().where(answers.c.id == answer.id)
-                connection.execute(row.values(state="running", finish_reason=None, error=None))
-                flight = _Flight(
-                    actor,
-                    answer.id,
-                    chat.base_id,
-                    answer.model,
-                    self._messages(earlier, answer.column, last.question),
-                    Decoding.model_validate(answer.decoding),
-                    text=answer.text,
-                    tokens=answer.tokens,
-                    ttft_ms=answer.ttft_ms,
-                    earlier_s=answer.seconds or 0.0,
-                )
-                begin(flight)
+        self._conversations.go_on(actor, chat_id)
+
+    # 3 For the web server, about all conversations, guests' too
 
     def recover(self) -> int:
         """At the start of the web server: answers that nobody writes any more are interrupted. Returns how many."""
-        with self._db.write() as connection:
-            left = answers.update().where(answers.c.state == "running", answers.c.id.not_in(list(self._flights)))
-            return connection.execute(left.values(state="interrupted")).rowcount
+        return self._conversations.recover()
 
     async def wait(self, ids: Iterable[str]) -> None:
         """Until these answers have ended; for the CLI and the tests."""
-        waited = set(ids)
-        while waited & self._flights.keys():
-            await asyncio.sleep(0.05)
+        await self._conversations.wait(ids)
 
     def close(self) -> None:
         """End what is in flight as interrupted, then the thread."""
-        with self._lock:
-            loop, self._loop = self._loop, None
-        if loop is not None:
-            asyncio.run_coroutine_threadsafe(self._interrupt_all(), loop).result()
-            loop.call_soon_threadsafe(loop.stop)
-
-    async def _interrupt_all(self) -> None:
-        while self._flights:
-            for flight in list(self._flights.values()):
-                flight.end()
-            await asyncio.sleep(0.05)
-
-    # 3 The task of one answer
-
-    @contextlib.contextmanager
-    def _takeoff(self) -> Iterator[Callable[[_Flight], None]]:
-        """Answers begun inside are known at once, so that Stop finds them; they start when the block has ended well.
-
-        The transaction that writes their rows is inside the block: it is committed by then.
-        """
-        begun: list[_Flight] = []
-
-        def begin(flight: _Flight) -> None:
-            begun.append(flight)
-            self._flights[flight.answer_id] = flight
-
-        try:
-            yield begin
-        except BaseException:
-            for flight in begun:
-                self._forget(flight)
-            raise
-        for flight in begun:
-            asyncio.run_coroutine_threadsafe(self._answer(flight), self._running_loop())
-
-    def _forget(self, flight: _Flight) -> None:
-        if self._flights.get(flight.answer_id) is flight:  # not the one that goes on from where this one ended
-            del self._flights[flight.answer_id]
-
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=_run_until_stopped, args=(self._loop,), name="answers", daemon=True).start()
-            return self._loop
-
-    async def _answer(self, flight: _Flight) -> None:
-        """Store an answer while it grows, and how it ended. Nobody cancels this one, only the work inside it."""
-        flight.work = asyncio.ensure_future(self._stream(flight))
-        if flight.is_stopped:
-            flight.end()
-        stored = flight.text
-        try:
-            while not (await asyncio.wait({flight.work}, timeout=_STORE_S))[0]:
-                if flight.text != stored:
-                    stored = flight.text
-                    await asyncio.to_thread(self._store, flight.answer_id, flight.so_far())
-            await asyncio.to_thread(self._store, flight.answer_id, flight.so_far() | _ending(flight, flight.work))
-        except Exception:  # the row stays "running" with nobody behind it: Stop and the next start mend that
-            log.exception("answer %s could not be stored", flight.answer_id)
-        finally:
-            flight.work.cancel()
-            self._forget(flight)
-
-    async def _stream(self, flight: _Flight) -> str | None:
-        """Let the flight's text grow from the engine's stream; returns the finish reason."""
-        client = await self._engines.client(flight.actor, flight.base_id)
-        n_before = flight.tokens
-        finish_reason: str | None = None
-        async with client, contextlib.aclosing(await self._chunks(client, flight)) as chunks:
-            flight.began = time.monotonic()
-            async for chunk in chunks:
-                if chunk.text and flight.ttft_ms is None:
-                    flight.ttft_ms = (time.monotonic() - flight.began) * 1000
-                flight.text += chunk.text
-                flight.tokens = n_before + chunk.usage.completion_tokens if chunk.usage else flight.tokens + bool(chunk.text)
-                finish_reason = chunk.finish_reason or finish_reason
-        return finish_reason
-
-    async def _chunks(self, client: EngineClient, flight: _Flight) -> AsyncGenerator[Chunk, None]:
-        if not flight.text:
-            return client.stream_chat(flight.model, flight.messages, flight.decoding)
-        # Go on from what is there: the text so far is part of the prompt, and its tokens count.
-        template = await asyncio.to_thread(template_of, self._settings, flight.base_id)
-        prompt = template.text(flight.messages, add_generation_prompt=True) + flight.text
-        rest = max(1, flight.decoding.max_tokens - flight.tokens)
-        return client.stream_completion(flight.model, prompt, flight.decoding.model_copy(update={"max_tokens": rest}))
-
-    def _store(self, answer_id: str, values: dict[str, Any]) -> None:
-        """Write to an answer that has not ended."""
-        moving = answers.update().where(answers.c.id == answer_id, answers.c.state == "running")
-        with self._db.write() as connection:
-            connection.execute(moving.values(**values))
-
-
-def _ending(flight: _Flight, work: asyncio.Task[str | None]) -> dict[str, Any]:
-    """How an answer ended, from the task that has read its stream."""
-    if work.cancelled():
-        return {"state": "stopped" if flight.is_stopped else "interrupted", "finish_reason": "cancelled"}
-    error = work.exception()
-    if error is None:
-        return {"state": "done", "finish_reason": work.result()}
-    if not isinstance(error, StudioError):
-        log.error("answer %s failed", flight.answer_id, exc_info=error)
-        error = EngineError("error.engine.failed", reason=f"{type(error).__name__}: {error}"[:300])
-    return {"state": "failed", "error": error.as_dict()}
-
-
-def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
-    try:
-        loop.run_forever()
-    finally:
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
+        self._conversations.close()

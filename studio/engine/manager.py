@@ -172,7 +172,7 @@ class EngineManager:
             error = connection.execute(sa.select(jobs.c.error).where(jobs.c.id == job_id)).scalar()
         return StudioError.from_dict(error) if error else EngineError("error.engine.ended")
 
-    @allows("engine.use")
+    @allows("engine.unload")
     def unload(self, actor: Actor, engine_id: str) -> None:
         """Ask an engine to end and give its memory back; one that still waits in the queue ends at once."""
         of_engine = select_jobs().join(engines, engines.c.job_id == jobs.c.id).where(engines.c.id == engine_id)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from studio.access import tables as _links  # noqa: F401 - chats refer to links
 from studio.db import Json, UtcDateTime, metadata
 
-__all__ = ["answers", "chats", "engines", "turns"]
+__all__ = ["answers", "chats", "engines", "thumbs", "turns"]
 
 engines = sa.Table(
     "engines",
@@ -35,6 +36,7 @@ chats = sa.Table(
     sa.Column("models", Json, nullable=False),  # the columns' models, left to right
     sa.Column("title", sa.String(200), nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("link_id", sa.String(40), sa.ForeignKey("links.id"), index=True),  # of a guest's chat
 )
 
 turns = sa.Table(
@@ -66,4 +68,13 @@ answers = sa.Table(
     sa.Column("error", Json),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("chat_id", "turn", "column"),
+)
+
+thumbs = sa.Table(  # what a guest thinks of an answer
+    "thumbs",
+    metadata,
+    sa.Column("answer_id", sa.String(40), sa.ForeignKey("answers.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("user_id", sa.String(40), primary_key=True),
+    sa.Column("value", sa.Integer, nullable=False),  # 1 up, -1 down
+    sa.Column("created_at", UtcDateTime, nullable=False),
 )

@@ -21,6 +21,7 @@ from studio.jobs.spec import Spec
 from studio.jobs.tables import jobs
 from studio.models.tables import bases
 from studio.settings import Settings
+from studio.text import is_plain
 
 __all__ = ["STARTER_ID", "Base", "FetchSpec", "ModelService", "base_folder", "base_id_of", "check_folder"]
 
@@ -124,6 +125,8 @@ class ModelService:
         is_folder = ref.startswith(("/", "~", "."))
         if is_folder:
             folder = Path(ref).expanduser().resolve()
+            if not is_plain(folder.name):
+                raise ModelError("error.name.not_plain", field="ref")
             check_folder(folder)
             ref = str(folder)
         elif not re.fullmatch(r"[\w.-]+/[\w.-]+", ref):

@@ -11,6 +11,7 @@ from studio.errors import StudioError
 from studio.jobs.resources import devices, free_disk_bytes, free_memory_bytes
 from studio.models.catalogue import Base, base_folder
 from studio.settings import Settings
+from studio.text import is_plain
 from studio.train.estimates import shapes_of
 from studio.train.spec import TrainSpec
 
@@ -54,7 +55,7 @@ def look_ahead(spec: TrainSpec, base: Base, dataset: DatasetInfo, view: Training
     """Check a complete spec against its base, its rows and the machine. Collects every problem."""
     share = view.n_rows / view.n_seen if view.n_seen else 1.0
     n_train = round(view.counts.get("train", 0) * share)
-    errors = [*_row_errors(spec, base, n_train), *_machine_errors(spec, base, settings)]
+    errors = [*_name_errors(spec), *_row_errors(spec, base, n_train), *_machine_errors(spec, base, settings)]
     return Preflight(
         errors=[error.as_dict() for error in errors],
         warnings=[warning.as_dict() for warning in _warnings(view, dataset)],
@@ -76,6 +77,11 @@ def _tokens(spec: TrainSpec, view: TrainingView, n_train: int) -> int:
     if spec.max_steps:
         rows_read = spec.max_steps * spec.per_device_batch_size * spec.gradient_accumulation_steps
     return round(view.tokens / seen * rows_read)
+
+
+def _name_errors(spec: TrainSpec) -> list[StudioError]:
+    """Asked of a new run, not of the spec: what trained under such a name earlier must still be read."""
+    return [] if is_plain(spec.name) else [StudioError("error.name.not_plain", field="name")]
 
 
 def _row_errors(spec: TrainSpec, base: Base, n_train: int) -> list[StudioError]:

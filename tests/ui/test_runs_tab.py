@@ -60,7 +60,7 @@ class Shown:
             connection.execute(jobs.update().values(**plain | job))
         fn = next(fn for fn in self.pages[lang].fns.values() if self._opens_runs(lang, fn))
         query = {"tab": "runs", "run": self.run_id}
-        request = SimpleNamespace(request=SimpleNamespace(state=None), cookies={"studio_lang": lang}, query_params=query)
+        request = gr.Request(SimpleNamespace(state=SimpleNamespace(actor=local_admin(lang=lang)), query_params=query))
         assert fn.fn is not None
         drawn = {block.elem_id: value for block, value in zip(fn.outputs, fn.fn(request), strict=True) if block.elem_id}
         hint = drawn["run-resume-hint"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 import shutil
 import socket
 import threading
@@ -16,14 +17,22 @@ import pytest
 import uvicorn
 from tokenizers import Tokenizer
 
+from studio.access import Actor, check
+from studio.access.links import Link, LinkService
 from studio.db import Database
+from studio.engine.client import EngineClient
+from studio.engine.conversations import Conversations
+from studio.engine.demo import DemoService
+from studio.engine.manager import EngineManager
 from studio.engine.protocol import Generator
 from studio.engine.server import build_app
 from studio.engine.transformers_engine import TransformersEngine
 from studio.ids import now
 from studio.models.tables import bases
 from studio.settings import Settings
+from tests.fakes.engine import FakeGenerator, Gate
 from tests.tiny import CHATML, byte_tokenizer, tiny_llama_config
+from tests.unit.engine.guests import make, new_run
 
 SENTENCES = [
     "A head cold usually gets better within ten days.",
@@ -202,19 +211,78 @@ def serve() -> Iterator[Callable[..., str]]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, migrated_file: Path, template: ChatML) -> Settings:
-    """A home with a database and one base, `tiny`: a tokenizer and a chat template, no weights."""
-    shutil.copy(migrated_file, tmp_path / "studio.db")
-    settings = Settings(home=tmp_path).ready()
+def settings(settings: Settings, template: ChatML) -> Settings:
+    """A home with one base, `tiny`: a tokenizer and a chat template, no weights."""
     save_template(template, settings.folder("models", "tiny"))
     return settings
 
 
 @pytest.fixture
-def db(settings: Settings) -> Iterator[Database]:
-    db = Database(settings.url)
+def db(db: Database) -> Database:
+    """A database that knows the base `tiny`."""
     with db.write() as connection:
         values = {"id": "tiny", "name": "Tiny", "source": "folder", "ref": "/tiny", "state": "ready", "author": "usr_a"}
         connection.execute(bases.insert().values(**values, created_at=now()))
-    yield db
-    db.close()
+    return db
+
+
+class OneEngine(EngineManager):
+    """Gives a client of the server at `url`, or raises `error`."""
+
+    url = ""
+    error: Exception | None = None
+
+    async def client(self, actor: Actor, base_id: str) -> EngineClient:
+        check(actor, "engine.use")
+        if self.error is not None:
+            raise self.error
+        return EngineClient(self.url, TOKEN)
+
+
+@pytest.fixture
+def engines(db: Database, settings: Settings) -> OneEngine:
+    return OneEngine(db, settings)
+
+
+@pytest.fixture
+def fake(serve: Callable[..., str], engines: OneEngine) -> Iterator[FakeGenerator]:
+    """The model behind the engine; its gate is closed."""
+    generator = FakeGenerator({"base": "Hello, world!", "run_a": "你好!"}, gate=Gate(is_open=False))
+    engines.url = serve(generator)
+    yield generator
+    generator.gate.open()
+
+
+@pytest.fixture
+def links(db: Database) -> LinkService:
+    return LinkService(db)
+
+
+@pytest.fixture
+def conversations(db: Database, settings: Settings, engines: Any, links: LinkService) -> Iterator[Conversations]:
+    made = Conversations(db, settings, engines, links.is_open)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def demo(db: Database, links: LinkService, conversations: Conversations) -> DemoService:
+    return DemoService(db, links, conversations, random.Random(1))
+
+
+@pytest.fixture
+def run_id(db: Database) -> str:
+    """A run on the base `tiny` with checkpoints at the steps 10 (the best) and 20."""
+    return new_run(db, "Headache answers")
+
+
+@pytest.fixture
+def duel(demo: DemoService, run_id: str, fake: FakeGenerator) -> Link:
+    """A link to the base and the run; its engine says who speaks."""
+    fake.texts[run_id] = "Tuned!"
+    return make(demo, ["base", run_id])
+
+
+@pytest.fixture
+def solo(demo: DemoService) -> Link:
+    return make(demo, ["base"], base_id="tiny")

@@ -7,7 +7,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,54 +15,26 @@ import pytest
 import sqlalchemy as sa
 
 from studio.access import Actor, Role, local_admin
+from studio.access.tables import links, users, visits
 from studio.db import Database
 from studio.engine.chats import Answer, Chat, ChatService
-from studio.engine.client import EngineClient
-from studio.engine.manager import EngineManager
+from studio.engine.conversations import Conversations
 from studio.engine.protocol import Decoding
 from studio.engine.tables import answers, turns
+from studio.engine.tables import chats as chat_rows
 from studio.errors import ConfigError, EngineError, NotFoundError, StudioError
+from studio.ids import now
 from studio.settings import Settings
-from tests.fakes.engine import FakeGenerator, FakeStream, Gate
+from tests.fakes.engine import FakeGenerator, FakeStream
 
 PATIENCE_S = 20
-TOKEN = "test-token"
 ME = local_admin("usr_me")
 OTHER = Actor("usr_other", Role.VIEWER)
-Serve = Callable[..., str]
-
-
-class OneEngine(EngineManager):
-    """Gives a client of the server at `url`, or raises `error`."""
-
-    url = ""
-    error: Exception | None = None
-
-    async def client(self, actor: Actor, base_id: str) -> EngineClient:
-        if self.error is not None:
-            raise self.error
-        return EngineClient(self.url, TOKEN)
 
 
 @pytest.fixture
-def fake(serve: Serve, engines: OneEngine) -> Iterator[FakeGenerator]:
-    """The model behind the engine; its gate is closed."""
-    generator = FakeGenerator({"base": "Hello, world!", "run_a": "你好!"}, gate=Gate(is_open=False))
-    engines.url = serve(generator)
-    yield generator
-    generator.gate.open()
-
-
-@pytest.fixture
-def engines(db: Database, settings: Settings) -> OneEngine:
-    return OneEngine(db, settings)
-
-
-@pytest.fixture
-def chats(db: Database, settings: Settings, engines: OneEngine) -> Iterator[ChatService]:
-    service = ChatService(db, settings, engines)
-    yield service
-    service.close()
+def chats(db: Database, conversations: Conversations) -> ChatService:
+    return ChatService(db, conversations)
 
 
 @pytest.fixture
@@ -266,7 +238,7 @@ def test_stop_ends_an_answer_that_nobody_writes(chats: ChatService, chat_id: str
 
 
 def test_an_engine_that_cannot_be_started_fails_the_answer_with_its_reason(
-    chats: ChatService, chat_id: str, engines: OneEngine
+    chats: ChatService, chat_id: str, engines: Any
 ) -> None:
     engines.error = EngineError("error.engine.no_worker")
     chats.ask(ME, chat_id, "Hi", Decoding())
@@ -275,7 +247,7 @@ def test_an_engine_that_cannot_be_started_fails_the_answer_with_its_reason(
     assert answer.error == {"key": "error.engine.no_worker", "field": None, "params": {}}
 
 
-def test_an_error_that_nobody_foresaw_fails_the_answer_too(chats: ChatService, chat_id: str, engines: OneEngine) -> None:
+def test_an_error_that_nobody_foresaw_fails_the_answer_too(chats: ChatService, chat_id: str, engines: Any) -> None:
     engines.error = FileNotFoundError("token")
     chats.ask(ME, chat_id, "Hi", Decoding())
     answer = last_answer(chats, chat_id)
@@ -375,14 +347,67 @@ def test_closing_the_service_interrupts_what_is_in_flight(
 
 
 def test_a_chat_survives_a_new_service(
-    chats: ChatService, chat_id: str, fake: FakeGenerator, db: Database, settings: Settings, engines: OneEngine
+    chats: ChatService, chat_id: str, fake: FakeGenerator, db: Database, settings: Settings, engines: Any
 ) -> None:
     """Chinese and all: what is read back is what was written."""
     fake.gate.open()
     chats.ask(ME, chat_id, "感冒了怎么办?", Decoding(), request_id="req_1")
     before = ended(chats, chat_id)
-    assert ChatService(db, settings, engines).get(ME, chat_id) == before
+    anew = Conversations(db, settings, engines, lambda link_id: False)
+    assert ChatService(db, anew).get(ME, chat_id) == before
     with db.read() as connection:
         assert connection.execute(sa.select(turns.c.request_id)).scalars().all() == ["req_1"]
         raw = connection.execute(sa.text("SELECT decoding FROM answers")).scalar()
     assert json.loads(str(raw))["seed"] == answers_of(before)[0].seed
+
+
+# ---- whose chats
+
+
+@pytest.mark.backends("sqlite", "postgresql")
+def test_chats_from_before_there_were_accounts_become_the_accounts(chats: ChatService, chat_id: str) -> None:
+    theirs, mine = Actor("usr_account", Role.VIEWER), chats.create(OTHER, "tiny", ["base"])
+    assert chats.adopt(theirs, ME.user_id) == 1
+    assert chats.get(theirs, chat_id).id == chat_id
+    assert chats.get(OTHER, mine).id == mine
+    with pytest.raises(NotFoundError):
+        chats.get(ME, chat_id)
+    assert chats.adopt(theirs, ME.user_id) == 0
+
+
+@pytest.mark.backends("sqlite", "postgresql")
+def test_chats_of_an_account_or_a_guest_are_adopted_by_nobody(chats: ChatService, chat_id: str, db: Database) -> None:
+    """The guest holds, by some accident, a chat of no link as well."""
+    guest = "usr_guest"
+    account = {"id": ME.user_id, "name": "Me", "name_key": "me", "role": "admin", "active": True, "author": ME.user_id}
+    link = {"id": "lnk_a", "scope": "demo", "name": "A", "target": {}, "token_hash": "", "author": ME.user_id}
+    visit = {"token_hash": "a", "link_id": "lnk_a", "guest_id": guest, "created_at": now(), "seen_at": now()}
+    kept = chats.create(Actor(guest, Role.VIEWER), "tiny", ["base"])
+    with db.write() as connection:
+        connection.execute(users.insert().values(**account, created_at=now()))
+        connection.execute(links.insert().values(**link, questions_per_hour=1, tokens_per_day=1, created_at=now()))
+        connection.execute(visits.insert().values(**visit))
+    assert (chats.adopt(OTHER, ME.user_id), chats.adopt(OTHER, guest)) == (0, 0)
+    assert chats.get(ME, chat_id).id == chat_id
+    assert chats.get(Actor(guest, Role.VIEWER), kept).id == kept
+
+
+@pytest.mark.backends("sqlite", "postgresql")
+def test_a_chat_that_a_link_owns_is_not_adopted_even_when_nobody_knows_the_guest(
+    chats: ChatService, chat_id: str, db: Database
+) -> None:
+    link = {"id": "lnk_a", "scope": "demo", "name": "A", "target": {}, "token_hash": "", "author": ME.user_id}
+    with db.write() as connection:
+        connection.execute(links.insert().values(**link, questions_per_hour=1, tokens_per_day=1, created_at=now()))
+        connection.execute(chat_rows.update().values(link_id="lnk_a"))
+    assert chats.adopt(OTHER, ME.user_id) == 0
+
+
+@pytest.mark.backends("sqlite", "postgresql")
+def test_a_null_byte_in_a_question_or_an_answer_is_left_out(chats: ChatService, chat_id: str, fake: FakeGenerator) -> None:
+    """PostgreSQL has no room for one."""
+    fake.texts["base"] = "a\0b"
+    fake.gate.open()
+    chats.ask(ME, chat_id, "H\0i", Decoding())
+    chat = ended(chats, chat_id)
+    assert (chat.turns[0].question, answers_of(chat)[0].text, answers_of(chat)[0].state) == ("Hi", "ab", "done")

@@ -1,0 +1,269 @@
+"""The door, through which every request comes: who asks, may they, and with which headers the answer leaves.
+
+`ROUTES` is all that answers. A path that is not in it is not there, whatever Gradio serves behind it. The services check
+roles as well; this is the first of two locks. Public pages answer anybody; link pages find out themselves whether the link
+opens, and look the same when it does not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from fastapi import Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from itsdangerous import BadSignature, URLSafeSerializer
+from starlette.concurrency import run_in_threadpool
+
+from components.plain import plain_page, wanted_lang
+from studio.access import RULES, Actor, local_admin, stranger
+from studio.errors import AccessError
+from studio.ids import is_id, new_id
+from studio.services import Services
+from studio.settings import Settings, is_loopback
+from studio.text import Lang, error_text, text
+
+__all__ = ["LINK_PAGES", "ROUTES", "SESSION", "Door", "Route", "route_of"]
+
+#: Gradio needs inline and evaluated scripts; nothing may be loaded from, or sent to, another host. A remote image in a
+#: model's answer would tell a stranger that it was read.
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; "
+    "frame-src 'none'; frame-ancestors 'none'; object-src 'none'; form-action 'self'; base-uri 'self'"
+)
+
+#: The cookie of a session, whose token the database knows as a hash only.
+SESSION = "studio_session"
+#: Before accounts exist: tells the people at one computer apart. Signed, because it names whose chats are shown.
+_LOCAL = "studio_user"
+_YEAR_S = 31_536_000
+_SESSION_S = 90 * 86_400
+
+_KIB, _MIB = 2**10, 2**20
+
+#: What a proxy or a tunnel adds. Before an admin has a password, nobody may come through one.
+_FORWARDED = ("forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip", "x-client-ip")
+
+
+@dataclass(frozen=True)
+class Route:
+    """`pattern` matches the whole path. A body longer than `max_body` bytes is refused before it is read."""
+
+    methods: tuple[str, ...]
+    pattern: str
+    action: str
+    max_body: int = 64 * _KIB
+
+    def matches(self, method: str, path: str) -> bool:
+        return method in self.methods and re.fullmatch(self.pattern, path) is not None
+
+
+#: Public, and of no use to a guest: they do not answer through Gradio's tunnel.
+_NOT_THROUGH_TUNNEL = ("/healthz", "/favicon.svg")
+
+#: Where guests come in. Below it nobody is sent to the login.
+LINK_PAGES = "/demo"
+
+_UPLOAD = "/gradio_api/upload"
+_LINK = rf"{LINK_PAGES}/[^/]+"
+
+ROUTES = (
+    # plain pages
+    Route(("GET",), "/login", "page.public"),
+    Route(("POST",), "/login", "session.begin"),
+    Route(("GET",), "/invite", "page.public"),
+    Route(("POST",), "/invite", "session.begin"),
+    Route(("GET",), r"/page/[\w.-]+", "page.public"),
+    Route(("GET",), "/favicon.svg", "page.public"),
+    Route(("GET",), "/healthz", "page.public"),
+    Route(("GET", "POST"), "/setup", "user.write"),
+    Route(("GET",), "/account", "account.read"),
+    Route(("POST",), "/account/(password|everywhere)", "account.write"),
+    Route(("POST",), "/logout", "account.write"),
+    Route(("GET",), "/alive", "page.use"),
+    # what a link opens
+    Route(("GET",), rf"{_LINK}/?", "link.open"),
+    Route(("POST",), f"{_LINK}/unlock", "link.open"),
+    Route(("GET",), f"{_LINK}/chat", "link.open"),
+    Route(("POST",), f"{_LINK}/(ask|stop|go-on|new|thumb)", "link.open"),
+    # the studio: what Gradio's page asks for, and no more
+    Route(("GET", "HEAD"), "/", "page.use"),
+    Route(("GET",), "/config", "page.use"),
+    Route(("GET",), r"/(assets|static|svelte)/.+", "page.use"),
+    Route(("GET",), r"(/gradio_api)?/theme\.css", "page.use"),
+    Route(("GET",), r"/manifest\.json", "page.use"),
+    Route(("GET",), r"/gradio_api/startup-events", "page.use"),
+    Route(("GET", "HEAD"), r"/gradio_api/file=.+", "page.use"),
+    Route(("POST",), r"/gradio_api/run/predict", "page.use", 8 * _MIB),
+    Route(("POST",), r"/gradio_api/queue/join", "page.use", 8 * _MIB),
+    Route(("GET",), r"/gradio_api/queue/data", "page.use"),
+    Route(("POST",), r"/gradio_api/cancel", "page.use"),
+    Route(("POST",), _UPLOAD, "dataset.import", 0),  # as large as the settings allow
+    Route(("GET",), r"/gradio_api/upload_progress", "dataset.import"),
+)
+
+
+def route_of(method: str, path: str) -> Route | None:
+    return next((route for route in ROUTES if route.matches(method, path)), None)
+
+
+def _host_of(request: Request) -> str:
+    """The name in the Host header, without its port."""
+    return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+
+
+def _cookie_key(settings: Settings) -> str:
+    path = settings.folder("keys") / "cookie"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_bytes(os.urandom(32).hex().encode())
+    return path.read_text("utf-8")
+
+
+class Door:
+    """A middleware of the web app; `tunnel_host` is the name under which Gradio's tunnel leads here, if there is one."""
+
+    def __init__(self, services: Services, instance: str) -> None:
+        self._services = services
+        self._instance = instance
+        self._signer = URLSafeSerializer(_cookie_key(services.settings), salt=_LOCAL)
+        self.tunnel_host: str | None = None
+
+    async def __call__(self, request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        path: str = request.scope["path"]
+        is_open = await run_in_threadpool(self._services.users.is_open)
+        lang = wanted_lang(request, self._services.settings)
+        request.state.lang, request.state.tunnel_host = lang, self.tunnel_host
+        request.state.actor = actor = await self._who(request, lang, is_open=is_open)
+        route = route_of(request.method, path)
+        refusal = (
+            self._wrong_way_in(request, lang, is_open=is_open)
+            or self._wrong_page(request, lang)
+            or self._wrong_person(request, actor, route)
+            or self._wrong_size(request, route)
+        )
+        response = refusal or await call_next(request)
+        if actor.role in RULES["page.use"].roles and not path.startswith(LINK_PAGES):
+            response.headers["X-Studio"] = self._instance
+            if is_open and path == "/" and self.local_user(request) is None:
+                token = self._signer.dumps(actor.user_id)
+                response.set_cookie(_LOCAL, token, max_age=_YEAR_S, httponly=True, samesite="lax", path="/")
+        return _with_headers(response, path)
+
+    # 1 Who asks
+
+    async def _who(self, request: Request, lang: Lang, *, is_open: bool) -> Actor:
+        address = request.client.host if request.client else ""
+        if is_open:
+            return local_admin(self.local_user(request) or new_id("usr"), lang)
+        token = request.cookies.get(SESSION)
+        known = await run_in_threadpool(self._services.users.actor_of, token, lang, address) if token else None
+        return known or stranger(lang, address)
+
+    def local_user(self, request: Request) -> str | None:
+        """Whom the signed cookie names; None without one, or with one of other makers."""
+        try:
+            value = self._signer.loads(request.cookies.get(_LOCAL, ""))
+        except BadSignature:
+            return None
+        return value if isinstance(value, str) and is_id(value, "usr") else None
+
+    def forget_local_user(self, response: Response) -> None:
+        response.delete_cookie(_LOCAL, path="/")
+
+    def let_in(self, request: Request, response: Response, token: str) -> None:
+        """Give the browser its session."""
+        secure = request.url.scheme == "https"
+        response.set_cookie(SESSION, token, max_age=_SESSION_S, httponly=True, samesite="lax", secure=secure, path="/")
+
+    # 2 May they
+
+    def _wrong_way_in(self, request: Request, lang: Lang, *, is_open: bool) -> Response | None:
+        """Before an admin has a password, only this computer gets an answer, and only by its own name: a page elsewhere can
+        let a name of its own point here (DNS rebinding).
+        """
+        host, settings = _host_of(request), self._services.settings
+        if not is_open:
+            named = {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
+            if not named or host in named or host == self.tunnel_host or is_loopback(host):
+                return None
+            return JSONResponse({"detail": "unknown host"}, 400)
+        forwarded = any(name in _FORWARDED or name.startswith("x-forwarded") for name in request.headers)
+        client = request.client.host if request.client else ""
+        if is_loopback(host) and is_loopback(client) and not forwarded:
+            return None
+        words = text(lang, "error.door.no_admin")
+        return plain_page("plain_message", request, lang, status=403, title=text(lang, "door.shut"), words=words)
+
+    def _wrong_page(self, request: Request, lang: Lang) -> Response | None:
+        """What changes something has to come from a page of this studio (CSRF). A shell sends neither header."""
+        if request.method in ("GET", "HEAD", "OPTIONS"):
+            return None
+        origin = request.headers.get("origin")
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        own = request.headers.get("host", "").lower()
+        if site not in ("same-origin", "none") or (origin is not None and urlsplit(origin).netloc.lower() != own):
+            return JSONResponse({"detail": text(lang, "error.door.foreign_page")}, 403)
+        return None
+
+    def _wrong_person(self, request: Request, actor: Actor, route: Route | None) -> Response | None:
+        path: str = request.scope["path"]
+        if self._is_through_tunnel(request) and path in _NOT_THROUGH_TUNNEL:
+            route = None
+        if route is not None and actor.role in RULES[route.action].roles:
+            return None
+        is_read = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        if path.startswith(LINK_PAGES):
+            return closed_page(request, actor.lang)
+        if actor.role in RULES["page.use"].roles:
+            if route is None:
+                return JSONResponse({"detail": "not found"}, 404)
+            refused = AccessError("error.access.refused", action=route.action, role=str(actor.role))
+            words = error_text(actor.lang, refused)
+            if is_read:
+                return plain_page("plain_message", request, actor.lang, status=403, title=words, words="")
+            return JSONResponse({"detail": words}, 403)
+        # A stranger learns nothing, not even what there is.
+        if is_read:
+            wanted = f"/?{request.url.query}" if path == "/" and request.url.query else "/"
+            return RedirectResponse(f"/login?next={quote(wanted, safe='')}", 303)
+        return JSONResponse({"detail": "sign in"}, 401)
+
+    def _is_through_tunnel(self, request: Request) -> bool:
+        return self.tunnel_host is not None and _host_of(request) == self.tunnel_host
+
+    def _wrong_size(self, request: Request, route: Route | None) -> Response | None:
+        if request.method != "POST" or route is None:
+            return None
+        limit = route.max_body or (self._services.settings.max_upload_mb + 1) * _MIB
+        length = request.headers.get("content-length", "")
+        if not length.isdigit():
+            return JSONResponse({"detail": "length required"}, 411)
+        return JSONResponse({"detail": "too large"}, 413) if int(length) > limit else None
+
+
+def closed_page(request: Request, lang: Lang) -> Response:
+    """Of a link that does not open, whatever the reason: mistyped, ended, withdrawn, never there."""
+    words = text(lang, "error.link.closed")
+    shown = {"title": text(lang, "link.closed"), "words": words}
+    response = plain_page("plain_message", request, lang, status=404, keep=(), **shown)
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _with_headers(response: Response, path: str) -> Response:
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", _POLICY)
+    headers.setdefault("Referrer-Policy", "no-referrer" if path.startswith(LINK_PAGES) else "same-origin")
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Frame-Options"] = "DENY"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=()"
+    if not path.startswith(("/assets/", "/static/", "/svelte/", "/page/")):
+        headers.setdefault("Cache-Control", "no-store")
+    return response

@@ -1,0 +1,66 @@
+"""Pages that need no Gradio: login, account, and what guests see. Little, quick, and under a policy without exceptions.
+
+They carry no inline script and no inline style, load nothing from another host, and show every text as text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import FileResponse, HTMLResponse, Response
+from starlette.requests import HTTPConnection
+
+from components.page import ASSETS, render
+from studio.settings import Settings
+from studio.text import LANGS, Lang, lang_of
+
+__all__ = ["FILES", "POLICY", "file_response", "plain_page", "set_lang", "wanted_lang"]
+
+#: Files that these pages load, by the name under /page/.
+FILES = {"plain.css": ("css", "text/css"), "demo.js": ("js", "text/javascript"), "plain.js": ("js", "text/javascript")}
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+_LANG_COOKIE = "studio_lang"
+_YEAR_S = 31_536_000
+
+
+def wanted_lang(connection: HTTPConnection, settings: Settings) -> Lang:
+    """What the address asks for (`?lang=zh`), else the cookie, else what the browser prefers, else the setting."""
+    asked = connection.query_params.get("lang")
+    chosen = asked if asked in LANGS else connection.cookies.get(_LANG_COOKIE)
+    return lang_of(chosen or connection.headers.get("accept-language"), settings.lang)
+
+
+def set_lang(response: Response, lang: Lang) -> None:
+    """Readable by the page's script, which switches it as well."""
+    response.set_cookie(_LANG_COOKIE, lang, max_age=_YEAR_S, samesite="lax", path="/")
+
+
+def plain_page(
+    template: str,
+    request: Request,
+    lang: Lang,
+    *,
+    status: int = 200,
+    keep: tuple[str, ...] = ("next", "k"),
+    **values: Any,
+) -> Response:
+    """`assets/html/<template>.html`, which extends plain.html. `keep`: parameters that the link to the other language carries."""
+    other: Lang = "zh" if lang == "en" else "en"
+    kept = {name: value for name, value in request.query_params.items() if name in keep}
+    response = HTMLResponse(render(template, lang, other=other, kept=kept, **values), status)
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Cache-Control"] = "no-store"
+    if request.query_params.get("lang") == lang:
+        set_lang(response, lang)
+    return response
+
+
+def file_response(name: str) -> FileResponse:
+    folder, media_type = FILES[name]
+    return FileResponse(ASSETS / folder / name, media_type=media_type, headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,408 @@
+"""What people and models write is text, wherever it is shown: it adds no element and no attribute, and is shown as it was
+written. And names that everybody sees cannot pass for other names.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace as Some
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+import sqlalchemy as sa
+
+from components.page import ASSETS, _as_shown, render
+from studio.access import Actor, Role
+from studio.data import store
+from studio.data.tables import datasets
+from studio.db import Database
+from studio.errors import DataError, ModelError, StudioError
+from studio.models.catalogue import Base, ModelService
+from studio.services import Services
+from studio.settings import ROOT, Settings
+from studio.text import LANGS, Lang, error_text, is_plain
+from studio.train.preflight import look_ahead
+from studio.train.spec import BaseRef, DatasetRef, TrainSpec
+
+HOSTILE = {
+    "script": "<script>alert(1)</script>",
+    "end of a script": "</script></style></title></textarea><script>alert(1)</script>",
+    "event handler": "<img src=x onerror=alert(1)>",
+    "svg": "<svg/onload=alert(1)>",
+    "out of an attribute": '" onmouseover="alert(1)" x="',
+    "out of another attribute": "' autofocus onfocus='alert(1)",
+    "without quotes": "x onmouseover=alert(1)",
+    "link": "javascript:alert(1)//",
+    "markdown link": "[click](javascript:alert(1)) ![](https://evil.example/x.png)",
+    "remote image": '<img src="https://evil.example/seen.png">',
+    "style": "</p><style>*{display:none}</style>",
+    "frame": '<iframe srcdoc="<script>alert(1)</script>"></iframe>',
+    "comment": "<!-- --><b>",
+    "cdata": "<![CDATA[<b>]]>",
+    "escaped already": "&lt;b&gt; &amp; &#60;i&#62;",
+    "half a tag": "<a href=",
+    "address": "x&tab=people#<b>?a=b c",
+    "turned round": "abc\u202egnp.exe\u2066\u200f",
+    "jinja": "{{ 7 * 7 }}{% raw %}{# #}",
+    "template string": "${7*7} `x` {0} {name} %s",
+    "handlebars": "{{{this}}} {{#each}} <%= x %>",
+    "terminal": "\x1b[31mred\x1b[0m\x07",
+    "null byte": "a\x00<b\x00>c",
+    "line breaks": "a\r\nSet-Cookie: x\u2028b",
+}
+
+#: Takes the place of what is hostile in the page that it is compared with.
+PLAIN = "aplainword"
+
+_AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+# --- realistic values, with one word wherever people or models write ------------------------------------------------------
+
+
+def job(w: str, **more: Any) -> Some:
+    error = {"key": "error.data.name_taken", "field": "name", "params": {"name": w}}
+    result = {"base_loss": 2.0, "best_loss": 1.0, "best_step": 8, "seconds": 61.0, "early_stopped": True, "steps": 8}
+    values: dict[str, Any] = {
+        "id": "job_a",
+        "name": w,
+        "kind": "train",
+        "state": "failed",
+        "run_id": w,
+        "phase": "training",
+        "total": 10,
+        "done": 3,
+        "share_done": 0.3,
+        "eta_s": 5.0,
+        "is_active": True,
+        "has_ended": True,
+        "can_resume": True,
+        "deaths": 0,
+        "error": error,
+        "started_at": _AT,
+        "result": result | {"planned_steps": 10},
+    }
+    return Some(**values | more)
+
+
+def run(w: str) -> Some:
+    return Some(id=w, name=w, job=job(w), created_at=_AT, spec={"bits": 4, "lora_rank": 8, "preset": "quick"})
+
+
+def base(w: str, **more: Any) -> Some:
+    values = {"id": w, "name": w, "state": "ready", "parameters": 135_000_000, "context": 2048, "licence": w}
+    return Some(**values | {"dequantised_from": w} | more)
+
+
+def account(w: str) -> Some:
+    values = {"id": w, "name": w, "role": "editor", "active": False, "has_password": True, "invited_until": None}
+    return Some(**values, created_at=_AT, last_login_at=_AT)
+
+
+def samples(w: str) -> dict[str, dict[str, Any]]:
+    """For each template what it is drawn with."""
+    problem = {"key": "error.data.name_taken", "params": {"name": w}}
+    warning = problem | {"params": {"name": w}}
+    refused = [{"line": 3, "key": "error.data.name_taken", "params": {"name": w}, "excerpt": w}]
+    info = Some(id=w, name=w, note=w, n_rows=2, created_at=_AT, counts={"train": 2}, report={"n_refused": 1, "refused": refused})
+    messages = [{"role": "user", "content": w}, {"role": "assistant", "content": w}]
+    row = Some(id=1, position=1024, split="train", content={"messages": messages}, origin={"ref": w, "line": 3})
+    text_row = Some(id=2, position=2048, split=None, content={"text": w}, origin={})
+    guest_link = Some(
+        id=w, name=w, state="open", visits=1, max_visits=2, expires_at=_AT, target={"models": [w, "run_a"]}, has_password=True
+    )
+    guest_link.questions_per_hour, guest_link.tokens_per_day = 60, 50_000
+    use = Some(questions=1, guests=1, tokens=5, last_asked_at=_AT, thumbs={w: Some(up=1, down=0)})
+    line = Some(id=1, at=_AT, user_id=w, user_name=w, role="editor", link_id=w, link_name=w, address=w, action="run.start")
+    line.outcome, line.target, line.detail = "failed", w, {"error": w, w: 1}
+    page = {"other": "zh", "kept": {"next": w, "k": w}}
+    cleaned = Some(by_kind={"snapshots": 1}, bytes=5)
+    item = Some(id=w, name=w, bytes=5)
+    return {
+        "account_detail": {"user": account(w), "is_me": True},
+        "account_done": {"done": "accounts.logged_out"},
+        "account_made": {"address": f"http://127.0.0.1/invite?k={w}"},
+        "accounts": {"users": [account(w)], "chosen": account(w), "me": w},
+        "accounts_new": {},
+        "activity": {"lines": [(line, w)], "older": 7, "is_first": False},
+        "bases": {"bases": [base(w), base(w, id="b", state="failed")], "active": {}, "failed": {"b": job(w)}},
+        "chat_examples": {"questions": [w], "n_checkpoints": 0},
+        "chat_foot": {"answer": Some(state="failed", tokens=5, ttft_ms=9, finish_reason="length"), "speed": 1.5},
+        "chat_note": {"waits": True, "busy": [job(w)], "engine": None},
+        "chats": {"chats": [(w, w, _AT)], "chosen": w},
+        "data_empty": {},
+        "dataset": {
+            "info": info,
+            "view": Some(refused={"error.data.no_name": 1}, longest=9, n_seen=1, n_rows=2),
+            "base": base(w),
+            "limit": 512,
+        },
+        "datasets": {"importing": [job(w)], "datasets": [info], "chosen": w},
+        "demo": page | {"name": w, "is_blind": True},
+        "demo_password": page | {"name": w, "wrong": w},
+        "header": {"active": [job(w, state="running")] * 3, "worker": "died", "me": account(w), "role": "editor"},
+        "inspection": {
+            "name": w,
+            "problem": problem,
+            "found": Some(
+                file_format="csv",
+                shape="question_answer",
+                encoding=w,
+                n_good=1,
+                n_refused=1,
+                n_read=2,
+                splits={"train": 1},
+                truncated=True,
+                refused=refused,
+                preview=[row],
+            ),
+        },
+        "link_detail": {"link_": guest_link, "use": use, "names": {"run_a": w}},
+        "link_made": {"address": f"http://127.0.0.1/demo/x/?k={w}", "is_local": True},
+        "links": {"links": [guest_link], "chosen": guest_link, "use": {w: use}},
+        "links_new": {},
+        "links_warning": {},
+        "people": {"is_open": False, "sections": [], "chosen": "", "me": account(w)},
+        "plain": page,
+        "plain_account": page
+        | {"me": account(w), "done": "", "wrong": w, "sessions": [Some(agent=w, address=w, seen_at=_AT, is_this=True)]},
+        "plain_login": page | {"wanted": w, "name": w, "wrong": w},
+        "plain_message": page | {"title": w, "words": w},
+        "plain_password": page | {"purpose": "invite", "name": w, "token": w, "wrong": w},
+        "plan": {
+            "base": base(w),
+            "problem": problem,
+            "ahead": Some(n_train=1, n_validation=1, steps=1, tokens=1, errors=[problem], warnings=[warning]),
+        },
+        "purge": {
+            "done": False,
+            "delete_checkpoints": False,
+            "found": Some(
+                is_empty=False,
+                datasets=[Some(name=w, n_rows=1)],
+                runs=[Some(name=w, checkpoints=1, bytes=5)],
+                examples=[w],
+                **dict.fromkeys(("chats", "questions", "ratings", "uploads", "snapshots", "texts", "records"), 1),
+            ),
+        },
+        "refusals": {"refused": refused, "n_refused": 2},
+        "row": {"row": row, "base": base(w), "pieces": [Some(trained=True, role=w, token_id=5, text=w, n_tokens=1)]},
+        "rows": {"split": None, "first": 20, "total": 60, "rows": [row, text_row], "chosen": "1", "info": info},
+        "run_foot": {
+            "run": run(w),
+            "checkpoints": [Some(step=8, best=False, pinned=True, val_loss=1.0, bytes=5)],
+            "log": w,
+        },
+        "run_head": {"run": run(w), "base": base(w), "warnings": [problem], "starts": [0, 8], "last_step": 8, "limit": 3},
+        "run_resume": {"last_step": 8},
+        "runs": {"runs": [run(w)], "chosen": w},
+        "runs_empty": {"datasets": [info]},
+        "saved": {"name": "hub"},
+        "settings": {
+            "report": Some(
+                devices=[Some(kind="cpu", name=w, total_bytes=5)],
+                free_memory_bytes=1,
+                total_memory_bytes=2,
+                free_disk_bytes=3,
+                settings=Some(home=w),
+                database=w,
+                versions={w: w},
+            ),
+            "worker": True,
+            "engines": [Some(base_name=w, is_ready=True, memory_bytes=5, device=w)],
+        },
+        "settings_disk": {
+            "use": Some(total_bytes=9, free_bytes=9, kinds=[("runs", 5)], datasets=[item], runs=[item], models=[item]),
+            "cleanable": cleaned,
+            "removed": cleaned,
+        },
+        "start": {"dataset": info, "run": None, "done": None, "base": None, "fetching": None, "failed": job(w)},
+    }
+
+
+#: Templates that show nothing that anybody wrote.
+WITHOUT_TEXT = {"account_done", "accounts_new", "chat_foot", "data_empty", "links_new", "links_warning", "run_resume"}
+WITHOUT_TEXT = WITHOUT_TEXT | {"runs_empty", "saved"}
+
+
+# --- templates --------------------------------------------------------------------------------------------------------
+
+
+class Parsed(HTMLParser):
+    """A page as a browser takes it: elements with their attributes in order, and the text between them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[Any] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.parts.append(("element", tag, attrs))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.parts.append(("end", tag))
+
+    def handle_comment(self, data: str) -> None:
+        self.parts.append(("comment", data))
+
+    def handle_decl(self, decl: str) -> None:
+        self.parts.append(("declaration", decl))
+
+    def unknown_decl(self, data: str) -> None:
+        self.parts.append(("declaration", data))
+
+    def handle_pi(self, data: str) -> None:
+        self.parts.append(("instruction", data))
+
+    def handle_data(self, data: str) -> None:
+        if self.parts and self.parts[-1][0] == "text":
+            data = self.parts.pop()[1] + data
+        self.parts.append(("text", data))
+
+
+def with_plain_word(parts: list[Any], hostile: str) -> list[Any]:
+    """The same with PLAIN wherever the hostile text stands as it was written, or quoted as a part of an address."""
+
+    def plain(value: str | None) -> str | None:
+        return None if value is None else value.replace(hostile, PLAIN).replace(quote_plus(hostile), PLAIN)
+
+    return [
+        (kind, name, [(key, plain(value)) for key, value in rest[0]]) if kind == "element" else (kind, plain(name))
+        for kind, name, *rest in parts
+    ]
+
+
+@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("template", sorted(samples(PLAIN)))
+@pytest.mark.parametrize("kind", list(HOSTILE))
+def test_hostile_text_is_shown_as_it_was_written_and_changes_nothing_else(template: str, kind: str, lang: Lang) -> None:
+    hostile = HOSTILE[kind]
+    shown = Parsed(render(template, lang, **samples(hostile)[template]))
+    assert with_plain_word(shown.parts, hostile) == Parsed(render(template, lang, **samples(PLAIN)[template])).parts
+
+
+def test_every_template_is_tried() -> None:
+    assert sorted(samples(PLAIN)) == sorted(path.stem for path in (ASSETS / "html").glob("*.html"))
+
+
+@pytest.mark.parametrize("template", sorted(set(samples(PLAIN)) - WITHOUT_TEXT))
+def test_the_values_reach_the_page(template: str) -> None:
+    """Guards the test above, which would pass where nothing is shown."""
+    assert PLAIN in render(template, "en", **samples(PLAIN)[template])
+
+
+def test_the_parser_sees_what_is_not_escaped() -> None:
+    """Guards it as well: each of these would be found."""
+    for hostile in (HOSTILE["script"], HOSTILE["event handler"], HOSTILE["style"], HOSTILE["comment"]):
+        assert with_plain_word(Parsed(f"<p>{hostile}</p>").parts, hostile) != Parsed(f"<p>{PLAIN}</p>").parts
+    hostile = HOSTILE["out of an attribute"]
+    assert with_plain_word(Parsed(f'<p title="{hostile}">').parts, hostile) != Parsed(f'<p title="{PLAIN}">').parts
+
+
+@pytest.mark.parametrize("template", sorted((ASSETS / "html").glob("*.html")), ids=lambda path: path.stem)
+def test_no_template_turns_the_escaping_off(template: Path) -> None:
+    words = template.read_text("utf-8")
+    assert [sign for sign in ("|safe", "| safe", "autoescape", "Markup", "srcdoc", "javascript:") if sign in words] == []
+
+
+# --- toasts -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("kind", list(HOSTILE))
+def test_an_error_on_the_page_is_text(kind: str, lang: Lang) -> None:
+    """Gradio shows the message of an error as HTML."""
+    error = DataError("error.data.name_taken", field="name", name=HOSTILE[kind])
+    assert Parsed(_as_shown(error, lang).message).parts == [("text", error_text(lang, error))]
+
+
+def test_a_defect_shows_a_number_and_nothing_of_what_it_says() -> None:
+    shown = _as_shown(ValueError("<b>marker</b>"), "en").message
+    assert "marker" not in shown
+
+
+def calls_in(path: Path) -> set[str]:
+    """The last words of what is called: `gr.Error(…)` is "Error"."""
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    return {call.attr for call in calls if isinstance(call, ast.Attribute)}
+
+
+def test_nothing_else_is_put_into_a_toast() -> None:
+    """What is said on the page goes through the one place that escapes."""
+    toasts = {"Error", "Info", "Warning"}
+    found = {path.name for path in (ROOT / "components").rglob("*.py") if toasts & calls_in(path)}
+    assert found == {"page.py"}
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+REFUSED_IN_NAMES = [*"\n\r\t\x00\x1b\x7f\x85\u2028\u2029\u061c\u200b\u200e\u200f\ufeff\ud800"]
+REFUSED_IN_NAMES += [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
+
+PLAIN_NAMES = ["eyes 2", "眼睛 – 问答", "Ærøskøbing", "می\u200cخواهم", "👩\u200d💻", "<b>", "{{ x }}", "O'Brien; --"]
+
+
+@pytest.mark.parametrize("char", REFUSED_IN_NAMES, ids=lambda char: f"U+{ord(char):04X}")
+@pytest.mark.parametrize("make", [lambda c: c, lambda c: f"a{c}b", lambda c: f"ab{c}"], ids=["alone", "within", "at the end"])
+def test_what_is_not_seen_or_turns_the_line_round_is_not_plain(char: str, make: Callable[[str], str]) -> None:
+    assert not is_plain(make(char))
+
+
+@pytest.mark.parametrize("name", PLAIN_NAMES)
+def test_names_of_every_language_are_plain(name: str) -> None:
+    assert is_plain(name)
+
+
+@pytest.mark.parametrize("name", ["a\u202eb", "a\nb", "a\x00b"])
+def test_a_dataset_cannot_have_such_a_name(db: Database, name: str) -> None:
+    with db.write() as connection, pytest.raises(DataError) as caught:
+        store.create_dataset(connection, name, "usr_local")
+    assert (caught.value.key, caught.value.field) == ("error.name.not_plain", "name")
+
+
+def test_a_dataset_may_have_any_name_that_is_plain(db: Database) -> None:
+    with db.write() as connection:
+        for name in PLAIN_NAMES:
+            store.create_dataset(connection, name, "usr_local")
+    with db.read() as connection:
+        assert set(connection.execute(sa.select(datasets.c.name)).scalars()) == set(PLAIN_NAMES)
+
+
+def named(name: str) -> TrainSpec:
+    return TrainSpec(name=name, base=BaseRef(id="b", revision=""), dataset=DatasetRef(id="ds_a", revision=1, hash=""))
+
+
+def problems_of(name: str, settings: Settings) -> list[tuple[str, str]]:
+    model = Base("b", "b", "hub", "a/b", "", "ready", "", 1, 1, 0, "", "")
+    view: Any = Some(n_rows=1, n_seen=1, counts={"train": 1, "validation": 1}, tokens=1, refused={})
+    ahead = look_ahead(named(name), model, Some(counts={}, name="d"), view, settings)  # type: ignore[arg-type]
+    return [(error["key"], error["field"]) for error in ahead.errors]
+
+
+def test_a_run_cannot_be_started_under_such_a_name(settings: Settings) -> None:
+    assert ("error.name.not_plain", "name") in problems_of("a\u202eb", settings)
+    assert ("error.name.not_plain", "name") not in problems_of("眼睛 2", settings)
+
+
+def test_a_run_that_has_such_a_name_already_is_still_read() -> None:
+    """It was started before there was the rule."""
+    assert named("a\u202eb").name == "a\u202eb"
+
+
+def test_a_base_from_a_folder_cannot_have_such_a_name(db: Database, settings: Settings, actor: Actor, tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        ModelService(db, settings).add(actor, str(tmp_path / "a\u202eb"))
+    assert caught.value.key == "error.name.not_plain"
+
+
+@pytest.mark.parametrize("name", ["a\u202eb", "a\nb", "a\x00b"])
+def test_an_account_cannot_have_such_a_name(services: Services, actor: Actor, name: str) -> None:
+    with pytest.raises(StudioError) as caught:
+        services.users.add(actor, name, Role.ADMIN, password="a long password")
+    assert caught.value.field == "name"
