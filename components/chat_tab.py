@@ -12,7 +12,7 @@ import gradio as gr
 
 from components.checkpoints import checkpoint_choices
 from components.form import late_choice
-from components.page import OPEN, READ, Page, actor_of, ids_of, moved, new_request_id, render
+from components.page import OPEN, READ, Page, actor_of, as_markdown, ids_of, moved, new_request_id, render
 from studio.access import Actor
 from studio.engine.chats import Answer, Chat
 from studio.engine.protocol import Decoding
@@ -209,7 +209,7 @@ def _messages(page: Page, chat: Chat, column: int) -> list[dict[str, Any]]:
         return []
     messages: list[dict[str, Any]] = []
     for turn in chat.turns:
-        messages.append({"role": "user", "content": turn.question})
+        messages.append({"role": "user", "content": as_markdown(turn.question)})
         messages += [
             {"role": "assistant", "content": _said(page, answer)} for answer in turn.answers if answer.column == column
         ]
@@ -219,7 +219,7 @@ def _messages(page: Page, chat: Chat, column: int) -> list[dict[str, Any]]:
 def _said(page: Page, answer: Answer) -> str:
     if answer.state == "failed":
         return "⚠ " + html.escape(error_text(page.lang, answer.error or {}))
-    return answer.text or "…"
+    return as_markdown(answer.text) or "…"
 
 
 def _foot(page: Page, chat: Chat, column: int) -> str:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from components.door import LINK_PAGES, closed_page
-from components.plain import plain_page, set_lang
+from components.plain import form_of, plain_page, set_lang
 from studio.access import Actor, Role
 from studio.access.links import Visit
 from studio.engine.demo import Conversation, DemoAnswer
@@ -33,8 +33,6 @@ log = logging.getLogger("studio.web")
 #: One for each link, told apart by its path: the secret of a visit.
 COOKIE = "studio_link"
 _MONTH_S = 30 * 86_400
-
-_PASSWORD_MAX = 1_000
 
 #: Areas whose errors a guest may read. Others name models, addresses and folders.
 _FOR_GUESTS = ("error.chat.", "error.demo.", "error.link.", "error.access.")
@@ -102,9 +100,7 @@ class DemoPages:
     async def unlock(self, request: Request) -> Response:
         actor: Actor = request.state.actor
         link_id = request.path_params["link_id"]
-        async with request.form(max_files=0, max_fields=5) as form:
-            given = form.get("password")
-        password = given[:_PASSWORD_MAX] if isinstance(given, str) else ""
+        password = (await form_of(request)).get("password", "")
         try:
             visit = await run_in_threadpool(self._visit, request)
             await run_in_threadpool(self._links.unlock, actor, link_id, request.cookies.get(COOKIE), password)

@@ -11,7 +11,8 @@ import os
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from pathlib import Path
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -63,12 +64,13 @@ class Route:
 
 
 #: Public, and of no use to a guest: they do not answer through Gradio's tunnel.
-_NOT_THROUGH_TUNNEL = ("/healthz", "/favicon.svg")
+_NOT_THROUGH_TUNNEL = ("/healthz", "/favicon.svg", "/favicon.ico")
 
 #: Where guests come in. Below it nobody is sent to the login.
 LINK_PAGES = "/demo"
 
 _UPLOAD = "/gradio_api/upload"
+_FILE = "/gradio_api/file="
 _LINK = rf"{LINK_PAGES}/[^/]+"
 
 ROUTES = (
@@ -78,7 +80,7 @@ ROUTES = (
     Route(("GET",), "/invite", "page.public"),
     Route(("POST",), "/invite", "session.begin"),
     Route(("GET",), r"/page/[\w.-]+", "page.public"),
-    Route(("GET",), "/favicon.svg", "page.public"),
+    Route(("GET",), r"/favicon\.(svg|ico)", "page.public"),
     Route(("GET",), "/healthz", "page.public"),
     Route(("GET", "POST"), "/setup", "user.write"),
     Route(("GET",), "/account", "account.read"),
@@ -97,7 +99,7 @@ ROUTES = (
     Route(("GET",), r"(/gradio_api)?/theme\.css", "page.use"),
     Route(("GET",), r"/manifest\.json", "page.use"),
     Route(("GET",), r"/gradio_api/startup-events", "page.use"),
-    Route(("GET", "HEAD"), r"/gradio_api/file=.+", "page.use"),
+    Route(("GET", "HEAD"), f"{_FILE}.+", "page.use"),
     Route(("POST",), r"/gradio_api/run/predict", "page.use", 8 * _MIB),
     Route(("POST",), r"/gradio_api/queue/join", "page.use", 8 * _MIB),
     Route(("GET",), r"/gradio_api/queue/data", "page.use"),
@@ -111,9 +113,14 @@ def route_of(method: str, path: str) -> Route | None:
     return next((route for route in ROUTES if route.matches(method, path)), None)
 
 
+#: A name or an address, and perhaps a port. `user@host` and what else a URL may hold is no Host header.
+_HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{0,5})?", re.ASCII)
+
+
 def _host_of(request: Request) -> str:
-    """The name in the Host header, without its port."""
-    return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    """The name in the Host header, without its port; empty where there is none, or more than one."""
+    found = _HOST.fullmatch(",".join(request.headers.getlist("host")).lower())
+    return found["name"].strip("[]") if found is not None else ""
 
 
 def _cookie_key(settings: Settings) -> str:
@@ -130,6 +137,7 @@ class Door:
     def __init__(self, services: Services, instance: str) -> None:
         self._services = services
         self._instance = instance
+        self._files = services.settings.folder("tmp", "gradio").resolve()
         self._signer = URLSafeSerializer(_cookie_key(services.settings), salt=_LOCAL)
         self.tunnel_host: str | None = None
 
@@ -140,14 +148,16 @@ class Door:
         request.state.lang, request.state.tunnel_host = lang, self.tunnel_host
         request.state.actor = actor = await self._who(request, lang, is_open=is_open)
         route = route_of(request.method, path)
+        shut = self._wrong_way_in(request, lang, is_open=is_open)
         refusal = (
-            self._wrong_way_in(request, lang, is_open=is_open)
+            shut
             or self._wrong_page(request, lang)
             or self._wrong_person(request, actor, route)
+            or self._wrong_file(path)
             or self._wrong_size(request, route)
         )
         response = refusal or await call_next(request)
-        if actor.role in RULES["page.use"].roles and not path.startswith(LINK_PAGES):
+        if shut is None and actor.role in RULES["page.use"].roles and not path.startswith(LINK_PAGES):
             response.headers["X-Studio"] = self._instance
             if is_open and path == "/" and self.local_user(request) is None:
                 token = self._signer.dumps(actor.user_id)
@@ -206,7 +216,8 @@ class Door:
         origin = request.headers.get("origin")
         site = request.headers.get("sec-fetch-site", "same-origin")
         own = request.headers.get("host", "").lower()
-        if site not in ("same-origin", "none") or (origin is not None and urlsplit(origin).netloc.lower() != own):
+        theirs = own if origin is None else origin.lower().partition("://")[2]
+        if site not in ("same-origin", "none") or theirs != own or (origin is not None and not own):
             return JSONResponse({"detail": text(lang, "error.door.foreign_page")}, 403)
         return None
 
@@ -236,12 +247,26 @@ class Door:
     def _is_through_tunnel(self, request: Request) -> bool:
         return self.tunnel_host is not None and _host_of(request) == self.tunnel_host
 
+    def _wrong_file(self, path: str) -> Response | None:
+        """Gradio's file route fetches addresses as well: an image in a model's answer would tell a stranger that it was read,
+        whatever the page's policy says. And it follows links out of its folder.
+        """
+        _, is_file, wanted = path.partition(_FILE)
+        if not is_file:
+            return None
+        try:
+            is_ours = wanted.startswith("/") and Path(wanted).resolve().is_relative_to(self._files)
+        except (OSError, ValueError):  # a name too long, a null byte
+            is_ours = False
+        return None if is_ours else JSONResponse({"detail": "not found"}, 404)
+
     def _wrong_size(self, request: Request, route: Route | None) -> Response | None:
         if request.method != "POST" or route is None:
             return None
         limit = route.max_body or (self._services.settings.max_upload_mb + 1) * _MIB
         length = request.headers.get("content-length", "")
-        if not length.isdigit():
+        # With both headers the length says nothing: the body is as long as its chunks are.
+        if not length.isdigit() or "transfer-encoding" in request.headers:
             return JSONResponse({"detail": "length required"}, 411)
         return JSONResponse({"detail": "too large"}, 413) if int(length) > limit else None
 

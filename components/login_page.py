@@ -10,15 +10,13 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from components.door import SESSION, Door
-from components.plain import plain_page
+from components.plain import form_of, plain_page
 from studio.access import Actor, Role
 from studio.errors import AccessError, ConfigError, NotFoundError, StudioError
 from studio.services import Services
 from studio.text import error_text
 
 __all__ = ["add_login_pages"]
-
-_FIELD_MAX = 1_000
 
 
 class LoginPages:
@@ -38,7 +36,7 @@ class LoginPages:
             return RedirectResponse(wanted, 303)
         if request.method == "GET":
             return plain_page("plain_login", request, actor.lang, wanted=wanted, name="", wrong="")
-        form = await _form(request)
+        form = await form_of(request)
         wanted = _local(form.get("next"))
         name, password = form.get("name", ""), form.get("password", "")
         try:
@@ -77,7 +75,7 @@ class LoginPages:
             return RedirectResponse("/", 303)
         if request.method == "GET":
             return plain_page("plain_password", request, actor.lang, purpose="setup", name="", token="", wrong="")
-        form = await _form(request)
+        form = await form_of(request)
         name, password = form.get("name", ""), form.get("password", "")
 
         def make() -> str:
@@ -95,7 +93,7 @@ class LoginPages:
 
     async def invite(self, request: Request) -> Response:
         actor: Actor = request.state.actor
-        form = await _form(request) if request.method == "POST" else dict(request.query_params)
+        form = await form_of(request) if request.method == "POST" else dict(request.query_params)
         token = form.get("k", "")
         shown: dict[str, Any] = {"purpose": "invite", "token": token, "wrong": ""}
         try:
@@ -132,7 +130,7 @@ class LoginPages:
 
     async def change_password(self, request: Request) -> Response:
         actor: Actor = request.state.actor
-        form = await _form(request)
+        form = await form_of(request)
 
         def change() -> None:
             _same(form)
@@ -164,12 +162,6 @@ def add_login_pages(web: FastAPI, services: Services, door: Door) -> None:
         ("/account/everywhere", ["POST"], pages.leave_everywhere),
     ):
         web.add_route(path, handler, methods=methods)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """The text fields of a form; a file in its place is nothing."""
-    async with request.form(max_files=0, max_fields=20) as form:
-        return {name: value[:_FIELD_MAX] for name, value in form.items() if isinstance(value, str)}
 
 
 def _same(form: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ import functools
 import html
 import inspect
 import logging
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ __all__ = [
     "Tab",
     "actor_of",
     "address_of",
+    "as_markdown",
     "ids_of",
     "link",
     "moved",
@@ -158,6 +160,19 @@ def _guarded(handler: Callable[..., Any], *, action: str, lang: Lang) -> Callabl
 
     run.studio_action = action  # type: ignore[attr-defined]
     return run
+
+
+# --- text that people and models write ---
+
+_CODE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`)", re.DOTALL)
+
+
+def as_markdown(words: str) -> str:
+    """What a person or a model wrote, for a component that draws Markdown: its marks hold, its HTML is text, and it loads
+    nothing. Code stays as it is: Markdown shows it as text itself.
+    """
+    parts = _CODE.split(words)
+    return "".join(part if at % 2 else html.escape(part, quote=False).replace("![", "!\\[") for at, part in enumerate(parts))
 
 
 # --- HTML -------------------------------------------------------------------------------------------------------------

@@ -9,13 +9,14 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from components.page import ASSETS, render
 from studio.settings import Settings
 from studio.text import LANGS, Lang, lang_of
 
-__all__ = ["FILES", "POLICY", "file_response", "plain_page", "set_lang", "wanted_lang"]
+__all__ = ["FILES", "POLICY", "file_response", "form_of", "plain_page", "set_lang", "wanted_lang"]
 
 #: Files that these pages load, by the name under /page/.
 FILES = {"plain.css": ("css", "text/css"), "demo.js": ("js", "text/javascript"), "plain.js": ("js", "text/javascript")}
@@ -27,6 +28,8 @@ POLICY = (
 
 _LANG_COOKIE = "studio_lang"
 _YEAR_S = 31_536_000
+
+_FIELDS_MAX, _FIELD_MAX = 20, 1_000
 
 
 def wanted_lang(connection: HTTPConnection, settings: Settings) -> Lang:
@@ -59,6 +62,18 @@ def plain_page(
     if request.query_params.get("lang") == lang:
         set_lang(response, lang)
     return response
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The text fields of a form; a file in its place is nothing, and so is a form that cannot be read. The sender chooses
+    the encoding, and some of them spell lone surrogates, which no page could show.
+    """
+    try:
+        async with request.form(max_files=0, max_fields=_FIELDS_MAX) as form:
+            found = {name: value[:_FIELD_MAX] for name, value in form.items() if isinstance(value, str)}
+    except (HTTPException, ValueError):
+        return {}
+    return {name: value.encode("utf-8", "replace").decode("utf-8") for name, value in found.items()}
 
 
 def file_response(name: str) -> FileResponse:

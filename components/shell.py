@@ -54,7 +54,7 @@ def mount_options(lang: Lang) -> dict[str, Any]:
         button_primary_text_color="#ffffff",
         block_label_text_color="#3f3f46",
     )
-    words = {name: text(lang, f"page.{name}") for name in ("away", "back")}
+    words = {name: text(lang, f"page.{name}") for name in ("away", "back", "close")}
     script = f"document.documentElement.lang = '{lang}'; window.studioWords = {json.dumps(words)};"
     script += "".join((ASSETS / "js" / name).read_text("utf-8") for name in ("alive.js", "shell.js"))
     return {

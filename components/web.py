@@ -11,17 +11,20 @@ import hashlib
 import os
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
-from components.demo_page import add_demo_pages
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse, JSONResponse
+from gradio_client.utils import is_file_obj_with_meta, traverse
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
+from components.demo_page import add_demo_pages
 from components.door import Door
 from components.login_page import add_login_pages
 from components.page import ASSETS
@@ -62,9 +65,11 @@ class StudioByLanguage:
 
     def _build(self, lang: Lang) -> FastAPI:
         settings = self._services.settings
+        blocks = build_studio(self._services, lang)
+        _keep_to_uploads(blocks, settings.folder("tmp", "gradio"))
         return gr.mount_gradio_app(
             FastAPI(),
-            build_studio(self._services, lang),
+            blocks,
             path="/",
             max_file_size=settings.max_upload_mb * 2**20,
             allowed_paths=[],
@@ -73,6 +78,25 @@ class StudioByLanguage:
 
     async def close(self) -> None:
         await self._stack.aclose()
+
+
+def _keep_to_uploads(blocks: gr.Blocks, folder: Path) -> None:
+    """A file that an event's data names must be one that was uploaded. Gradio copies it to where it hands out files before
+    any handler runs, fetches it where it is an address, and checks its place only in apps that it has launched itself.
+    """
+    blocks.has_launched = True
+    folder, preprocess = folder.resolve(), blocks.preprocess_data
+
+    def check(file: dict[str, Any]) -> dict[str, Any]:
+        if not Path(file["path"]).resolve().is_relative_to(folder):
+            raise gr.exceptions.InvalidPathError("a file that was not uploaded")
+        return file
+
+    async def checked(block_fn: Any, inputs: list[Any], *rest: Any, **more: Any) -> Any:
+        traverse(inputs, check, is_file_obj_with_meta)
+        return await preprocess(block_fn, inputs, *rest, **more)
+
+    blocks.preprocess_data = checked
 
 
 def _build() -> str:
@@ -113,6 +137,7 @@ def build_web(services: Services) -> FastAPI:
     async def healthz() -> JSONResponse:
         return JSONResponse({"ok": True})
 
+    @web.get("/favicon.ico")  # what a browser asks for before the page's script names the other one
     @web.get("/favicon.svg")
     async def favicon() -> FileResponse:
         return FileResponse(ASSETS / "favicon.svg", media_type="image/svg+xml")

@@ -2,6 +2,7 @@
 //   the page's requests wait while nobody answers and are sent when somebody does, so Gradio never hears of it;
 //     one that broke on its way may be carried out twice: whatever writes is the same when done twice (CONTRACTS 4, 10)
 //   a banner says what is going on, and nothing can be pressed meanwhile
+//   what went wrong in an event outside Gradio's queue is said, because Gradio does not
 //   afterwards the present tab is opened again. The page is loaded again only when it was made by another build, or when an
 //     event went down with the server: Gradio would wait for its end for ever. What was typed is put back.
 // Every answer of the server carries X-Studio: <build>.<instance>.
@@ -28,7 +29,10 @@
   const banner = document.createElement("div");
   banner.id = "studio-away";
   banner.setAttribute("role", "status");
-  document.body.append(banner);
+  const complaints = document.createElement("div");
+  complaints.id = "studio-complaints";
+  complaints.setAttribute("role", "alert");
+  document.body.append(banner, complaints);
 
   // The session has ended (signed out elsewhere, or too old): the login leads back to this very place.
   const signIn = () => { keepTyped(); location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`); };
@@ -98,6 +102,7 @@
         if (answer.status === 401) { signIn(); return new Promise(() => {}); }
         if (!NOBODY.includes(answer.status) || tries >= TRIES) {
           heard(answer);
+          if (answer.status === 500) complain(answer.clone());
           return follows && answer.body ? whole(answer, signal) : answer;
         }
       } catch (error) {
@@ -107,6 +112,28 @@
       lost();
     }
   };
+
+  // Gradio says nothing of an event outside its queue that failed (6.31: its message comes without "visible").
+  const complain = async (answer) => {
+    const said = await answer.json().catch(() => ({}));
+    if (!said.error) return;
+    const plain = new DOMParser().parseFromString(said.error, "text/html").documentElement.textContent; // it comes escaped
+    const same = [...complaints.children].find((shown) => shown.firstChild.textContent === plain);
+    if (same) { same.animate([{ opacity: 0.3 }, { opacity: 1 }], 400); return; }
+    const box = document.createElement("div");
+    const text = document.createElement("p");
+    text.textContent = plain;
+    const close = document.createElement("button");
+    close.type = "button";
+    close.textContent = "×";
+    close.setAttribute("aria-label", words.close);
+    close.addEventListener("click", () => box.remove());
+    box.append(text, close);
+    complaints.append(box);
+  };
+
+  // The next try makes the last complaint old.
+  document.addEventListener("click", (event) => { if (event.target.closest?.("#main-tabs button")) complaints.replaceChildren(); }, true);
 
   // The end of an event was missed: nothing is said of it until the page is loaded again.
   const missed = () => {

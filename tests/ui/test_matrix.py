@@ -36,7 +36,7 @@ PEOPLE = ("admin", "editor", "viewer", "stranger", "expired session", "forged se
 _CLOSED = """
 /user /user/ /login_check /login_check/ /token /token/ /app_id /app_id/ /dev/reload /runs /runs/ /info /info/ /openapi.json
 /config/ /docs /docs/oauth2-redirect /redoc /run/{api_name}
-/custom_component/{id}/{environment}/{type}/{file_name} /favicon.ico /proxy={url_path:path}
+/custom_component/{id}/{environment}/{type}/{file_name} /proxy={url_path:path}
 /stream/{event_id} /stream/{event_id}/close /stream/{session_hash}/{run}/{component_id}/playlist.m3u8
 /stream/{session_hash}/{run}/{component_id}/{segment_id}.{ext} /stream/{session_hash}/{run}/{component_id}/playlist-file
 /file/{path:path} /reset/ /reset /heartbeat/{session_hash} /api/{api_name} /api/{api_name}/ /run/{api_name}/

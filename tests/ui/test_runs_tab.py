@@ -126,7 +126,7 @@ def test_a_run_says_what_happened_and_what_can_be_done(
 @pytest.mark.parametrize(("state", "is_told"), [("running", True), ("stopping", False)])
 def test_the_header_tells_no_time_that_is_left_of_what_is_stopping(shown: Shown, state: str, is_told: bool) -> None:
     shown.draw("en", saved=True, state=state, eta_s=130.0)
-    chip = render("header", "en", active=shown.services.jobs.active(local_admin()), worker="alive")
+    chip = render("header", "en", active=shown.services.jobs.active(local_admin()), worker="alive", me=None, role="admin")
     assert ("2 min 10 s left" in chip) is is_told
 
 
