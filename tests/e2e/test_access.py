@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from studio.access import Role
 from studio.engine.tables import answers, chats
+from studio.settings import ROOT
 from studio.text import text
 from tests.e2e.conftest import Visit, Visitor
 from tests.e2e.studio import StudioServer
@@ -104,6 +105,7 @@ def test_an_admin_invites_an_editor_and_shuts_a_guest_out_in_mid_answer(own_trai
     expect(answers).to_have_count(2)
     expect(answers.first.locator(".words")).not_to_be_empty(timeout=90_000)
     assert guest.page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    guest.page.screenshot(path=ROOT / "assets" / "screenshots" / "demo.png")  # for the README
 
     # 3 The admin withdraws it while the answer grows.
     admin.page.locator("#link-revoke").click()
