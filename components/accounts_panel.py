@@ -6,11 +6,13 @@ Address bar: `user`, the one who is changed; without it, the form for an invitat
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
 
 from components.page import READ, Page, actor_of, address_of, ids_of, moved, render
 from studio.access import STAFF, Actor, Role
+from studio.settings import is_loopback
 
 __all__ = ["build"]
 
@@ -63,19 +65,21 @@ def _wire(page: Page, shown: list[Any], new: tuple[Any, ...], buttons: tuple[Any
     def invitation(request: gr.Request, user_id: str) -> str:
         """The only moment in which the whole address is known."""
         token = users.invite(actor_of(request), user_id)
-        return render("account_made", lang, address=f"{address_of(request)}invite?k={token}")
+        start = address_of(request)
+        is_local = is_loopback(urlsplit(start).hostname or "")
+        return render("account_made", lang, address=f"{start}invite?k={token}", is_local=is_local)
 
     @page.event("user.read")
     def open_panel(request: gr.Request) -> tuple[Any, ...]:
         return look(actor_of(request), ids_of(request))
 
-    @page.event("user.write")
+    @page.event("user.add")
     def invite_user(name: str, role: str, request: gr.Request) -> tuple[Any, ...]:
         actor = actor_of(request)
         user = users.add(actor, name, Role(role))
         return moved(user=user.id), "", *look(actor, {"user": user.id}, invitation(request, user.id))
 
-    @page.event("user.write")
+    @page.event("user.invite")
     def invite_again(request: gr.Request) -> tuple[Any, ...]:
         ids = ids_of(request)
         return look(actor_of(request), ids, invitation(request, ids.get("user", "")))
@@ -86,11 +90,11 @@ def _wire(page: Page, shown: list[Any], new: tuple[Any, ...], buttons: tuple[Any
         users.set_role(actor, ids.get("user", ""), Role(role))
         return look(actor, ids)
 
-    @page.event("user.write")
+    @page.event("user.logout")
     def sign_out(request: gr.Request) -> tuple[Any, ...]:
         actor, ids = actor_of(request), ids_of(request)
         users.logout_user(actor, ids.get("user", ""))
-        return look(actor, ids, render("account_done", lang, done="accounts.logged_out"))
+        return look(actor, ids, render("told", lang, key="accounts.logged_out"))
 
     @page.event("user.write")
     def shut_out(request: gr.Request) -> tuple[Any, ...]:

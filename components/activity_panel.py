@@ -47,7 +47,7 @@ def build(page: Page) -> None:
     with gr.Row():
         as_csv = gr.Button(t("activity.csv"), size="sm", scale=0, min_width=160, elem_id="activity-csv")
         as_jsonl = gr.Button(t("activity.jsonl"), size="sm", scale=0, min_width=160, elem_id="activity-jsonl")
-    file = gr.DownloadButton(t("activity.save"), visible="hidden", elem_id="activity-file")
+    file = gr.DownloadButton(t("activity.save"), elem_id="activity-file", elem_classes="unseen")
     _wire(page, [who, what, how, days], listing, {"csv": as_csv, "jsonl": as_jsonl}, file)
 
 
@@ -67,6 +67,7 @@ def _wire(page: Page, filters: list[Any], listing: Any, buttons: dict[Literal["c
             lines=[(line, _words(lang, line.action)) for line in found],
             older=found[-1].id if len(lines) > _PAGE_LINES else None,
             is_first=before is None,
+            names=_names(page, actor),
         )
         people = _people(page, actor, wanted.user_id, found)
         return (
@@ -132,6 +133,13 @@ def _people(page: Page, actor: Actor, chosen: str | None, lines: list[Line]) -> 
     if chosen and chosen not in known:
         known[chosen] = next((line.user_name or line.link_name for line in lines if line.user_id == chosen), "") or chosen
     return [(page.t("activity.all"), ""), *((name, user_id) for user_id, name in known.items())]
+
+
+def _names(page: Page, actor: Actor) -> dict[str, str]:
+    """What ids stand for, where it still has a name."""
+    services = page.services
+    every = (services.users.list(actor), services.links.list(actor), services.data.list(actor), services.train.list(actor))
+    return {item.id: item.name for found in every for item in found}
 
 
 def _served(page: Page, made: Path) -> Path:

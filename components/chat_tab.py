@@ -16,6 +16,7 @@ from components.page import OPEN, READ, Page, actor_of, as_markdown, ids_of, mov
 from studio.access import Actor
 from studio.engine.chats import Answer, Chat
 from studio.engine.protocol import Decoding
+from studio.errors import NotFoundError
 from studio.text import error_text
 
 __all__ = ["build"]
@@ -86,7 +87,7 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
     @page.event("chat.read")
     def open_tab(request: gr.Request) -> tuple[Any, ...]:
         actor, ids = actor_of(request), ids_of(request)
-        chat = services.chats.get(actor, ids["chat"]) if ids.get("chat") else None
+        chat = _chosen(page, actor, ids)
         choices = checkpoint_choices(page, actor)
         known = [value for _, value in choices]
         chosen = _tuned(chat) if chat else _asked(ids, known)
@@ -96,7 +97,7 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
             gr.update(choices=choices, value=chosen if chosen in known else None),
             render("chat_examples", lang, questions=_examples(page, actor, chosen), n_checkpoints=len(choices)),
             new_request_id(),
-            *_shown(page, actor, chat),
+            *_shown(page, actor, chat, is_gone=chat is None and bool(ids.get("chat"))),
         )
 
     @page.event("chat.read")
@@ -105,7 +106,7 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
         actor, ids = actor_of(request), ids_of(request)
         if ids.get("tab") != "chat" or not ids.get("chat"):
             return (*[gr.skip()] * (len(conversation) - 1), gr.Timer(active=False))
-        return _shown(page, actor, services.chats.get(actor, ids["chat"]))
+        return _shown(page, actor, _chosen(page, actor, ids))
 
     @page.event("chat.write")
     def ask(
@@ -114,7 +115,7 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
         actor, ids = actor_of(request), ids_of(request)
         chosen = Decoding.model_validate(decoding | {"max_tokens": int(decoding["max_tokens"])})
         chat_id = ids.get("chat")
-        if chat_id:
+        if chat_id and _chosen(page, actor, ids):
             services.chats.ask(actor, chat_id, question, chosen, request_id=request_id)
         else:
             columns = _columns(page, actor, checkpoint)
@@ -181,11 +182,19 @@ def _examples(page: Page, actor: Actor, model: str | None) -> list[str]:
     return asked[:: max(1, len(asked) // 4)][:4]
 
 
-def _shown(page: Page, actor: Actor, chat: Chat | None) -> tuple[Any, ...]:
+def _chosen(page: Page, actor: Actor, ids: dict[str, str]) -> Chat | None:
+    """The chat that the address bar names; None without one, and where it is gone or somebody else's."""
+    try:
+        return page.services.chats.get(actor, ids["chat"]) if ids.get("chat") else None
+    except NotFoundError:
+        return None
+
+
+def _shown(page: Page, actor: Actor, chat: Chat | None, *, is_gone: bool = False) -> tuple[Any, ...]:
     """Note, both columns and the buttons, for a chat as it is now."""
     if chat is None:
         idle = gr.update(interactive=True), gr.update(interactive=False), gr.update(visible=False), gr.Timer(active=False)
-        return ("", [], [], "", "", *idle)
+        return (render("told", page.lang, key="chat.gone") if is_gone else "", [], [], "", "", *idle)
     columns = [_messages(page, chat, column) for column in range(_COLUMNS)]
     feet = [_foot(page, chat, column) for column in range(_COLUMNS)]
     ended = chat.turns[-1].answers if chat.turns else []

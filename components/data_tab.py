@@ -73,14 +73,14 @@ def _wire(page: Page, shown: list[Any], parts: tuple[Any, ...]) -> None:
             return _shown_upload(page, actor, ids)
         return _shown_dataset(page, actor, ids)
 
-    @page.event("dataset.import")
+    @page.event("dataset.look")
     def take_file(path: str | None, request: gr.Request) -> str:
         if path is None:
             return ""
         digest = services.data.stage(actor_of(request), Path(path))
         return moved(tab="data", upload=digest, file=Path(path).name, dataset="", row="", after="", before="")
 
-    @page.event("dataset.import")
+    @page.event("dataset.look")
     def let_go(request: gr.Request) -> None:
         """The field is empty again: the file was taken."""
 
@@ -89,7 +89,7 @@ def _wire(page: Page, shown: list[Any], parts: tuple[Any, ...]) -> None:
         made = services.data.import_sample(actor_of(request), page.t("data.sample.name"), page.t("data.sample.note"))
         return moved(tab="data", dataset=made, upload="", file="", row="", after="", before="", split="")
 
-    @page.event("dataset.import")
+    @page.event("dataset.look")
     def look_with_columns(question_column: str, answer_column: str, request: gr.Request) -> tuple[str, Any]:
         mapping = _mapping(question_column, answer_column)
         if mapping is None:

@@ -82,14 +82,15 @@ ROUTES = (
     Route(("GET",), r"/page/[\w.-]+", "page.public"),
     Route(("GET",), r"/favicon\.(svg|ico)", "page.public"),
     Route(("GET",), "/healthz", "page.public"),
-    Route(("GET", "POST"), "/setup", "user.write"),
+    Route(("GET", "POST"), "/setup", "user.add"),
     Route(("GET",), "/account", "account.read"),
-    Route(("POST",), "/account/(password|everywhere)", "account.write"),
-    Route(("POST",), "/logout", "account.write"),
+    Route(("POST",), "/account/password", "account.password"),
+    Route(("POST",), "/account/everywhere", "account.leave"),
+    Route(("POST",), "/logout", "account.leave"),
     Route(("GET",), "/alive", "page.use"),
     # what a link opens
     Route(("GET",), rf"{_LINK}/?", "link.open"),
-    Route(("POST",), f"{_LINK}/unlock", "link.open"),
+    Route(("POST",), f"{_LINK}/unlock", "link.unlock"),
     Route(("GET",), f"{_LINK}/chat", "link.open"),
     Route(("POST",), f"{_LINK}/(ask|stop|go-on|new|thumb)", "link.open"),
     # the studio: what Gradio's page asks for, and no more
@@ -207,7 +208,7 @@ class Door:
         if is_loopback(host) and is_loopback(client) and not forwarded:
             return None
         words = text(lang, "error.door.no_admin")
-        return plain_page("plain_message", request, lang, status=403, title=text(lang, "door.shut"), words=words)
+        return plain_page("plain_message", request, lang, status=403, title=text(lang, "door.shut"), words=words, login=False)
 
     def _wrong_page(self, request: Request, lang: Lang) -> Response | None:
         """What changes something has to come from a page of this studio (CSRF). A shell sends neither header."""
@@ -236,7 +237,7 @@ class Door:
             refused = AccessError("error.access.refused", action=route.action, role=str(actor.role))
             words = error_text(actor.lang, refused)
             if is_read:
-                return plain_page("plain_message", request, actor.lang, status=403, title=words, words="")
+                return plain_page("plain_message", request, actor.lang, status=403, title=words, words="", login=False)
             return JSONResponse({"detail": words}, 403)
         # A stranger learns nothing, not even what there is.
         if is_read:
@@ -258,7 +259,7 @@ class Door:
             is_ours = wanted.startswith("/") and Path(wanted).resolve().is_relative_to(self._files)
         except (OSError, ValueError):  # a name too long, a null byte
             is_ours = False
-        return None if is_ours else JSONResponse({"detail": "not found"}, 404)
+        return None if is_ours else JSONResponse({"detail": "file not allowed"}, 403)
 
     def _wrong_size(self, request: Request, route: Route | None) -> Response | None:
         if request.method != "POST" or route is None:
@@ -274,7 +275,7 @@ class Door:
 def closed_page(request: Request, lang: Lang) -> Response:
     """Of a link that does not open, whatever the reason: mistyped, ended, withdrawn, never there."""
     words = text(lang, "error.link.closed")
-    shown = {"title": text(lang, "link.closed"), "words": words}
+    shown = {"title": text(lang, "link.closed"), "words": words, "login": False}
     response = plain_page("plain_message", request, lang, status=404, keep=(), **shown)
     response.headers["Referrer-Policy"] = "no-referrer"
     return response

@@ -23,6 +23,9 @@ __all__ = ["build"]
 
 _DAYS = (1, 7, 30, 90)
 
+#: Seconds between looks at what guests do, while somebody looks (CONTRACTS 10).
+_TICK_S = 5
+
 
 def build(page: Page) -> None:
     t = page.t
@@ -51,9 +54,9 @@ def build(page: Page) -> None:
                         label=t("links.password"), max_length=200, type="password", elem_id="link-password", min_width=140
                     )
                 with gr.Accordion(t("links.limits"), open=False, elem_id="link-limits"), gr.Row():
-                    visits = gr.Number(None, label=t("links.visits"), minimum=1, precision=0, min_width=140)
-                    questions = gr.Number(60, label=t("links.questions"), minimum=1, precision=0, min_width=140)
-                    tokens = gr.Number(50_000, label=t("links.tokens"), minimum=100, precision=0, min_width=140)
+                    visits = gr.Textbox(label=t("links.visits"), info=t("links.visits.help"), max_lines=1, min_width=140)
+                    questions = gr.Number(60, label=t("links.questions"), precision=0, min_width=140)
+                    tokens = gr.Number(50_000, label=t("links.tokens"), info=t("links.tokens.help"), precision=0, min_width=140)
                 gr.HTML(render("links_warning", page.lang), padding=False)
                 warned = gr.Checkbox(False, label=t("links.warned"), elem_id="link-warned")
                 make = gr.Button(t("links.make"), variant="primary", elem_id="link-make")
@@ -70,6 +73,7 @@ def build(page: Page) -> None:
 def _wire(page: Page, parts: tuple[Any, ...], made: gr.HTML, make: gr.Button, fields: dict[str, Any]) -> None:
     services, lang = page.services, page.lang
     *_, pause, renew, revoke = parts
+    timer = gr.Timer(_TICK_S, active=False)
 
     def look(actor: Actor, ids: dict[str, str]) -> tuple[Any, ...]:
         links = services.links.list(actor)
@@ -90,11 +94,24 @@ def _wire(page: Page, parts: tuple[Any, ...], made: gr.HTML, make: gr.Button, fi
 
     @page.event("link.read")
     def open_panel(request: gr.Request) -> tuple[Any, ...]:
-        return "", *look(actor_of(request), ids_of(request))
+        return gr.Timer(active=True), "", *look(actor_of(request), ids_of(request))
 
-    @page.event("link.write")
-    def make_link(request: gr.Request, models: list[str], days: float, password: str, warned: bool, **values: Any) -> Any:
+    @page.event("link.read")
+    def tick(request: gr.Request) -> tuple[Any, ...]:
+        """Guests come and ask while one looks. What is being filled in, and an address that is shown once, stay."""
+        actor, ids = actor_of(request), ids_of(request)
+        if ids.get("tab") != "people" or ids.get("section", "links") != "links":
+            return gr.Timer(active=False), gr.skip(), gr.skip()
+        listing, _, _, detail, *_ = look(actor, ids)
+        return gr.skip(), listing, detail
+
+    @page.event("link.make")
+    def make_link(
+        request: gr.Request, models: list[str], days: float, password: str, warned: bool, max_visits: str, **values: Any
+    ) -> tuple[Any, ...]:
         actor = actor_of(request)
+        if max_visits.strip():
+            values["max_visits"] = max_visits.strip()
         ends = now() + timedelta(days=days) if days else None
         link_, token = services.demo.make(
             actor, models or [], warned=warned, password=password or None, expires_at=ends, **values
@@ -108,13 +125,13 @@ def _wire(page: Page, parts: tuple[Any, ...], made: gr.HTML, make: gr.Button, fi
         services.links.pause(actor, ids.get("link", ""), services.links.get(actor, ids.get("link", "")).state != "paused")
         return "", *look(actor, ids)
 
-    @page.event("link.write")
+    @page.event("link.renew")
     def renew_link(request: gr.Request) -> tuple[Any, ...]:
         actor, ids = actor_of(request), ids_of(request)
         token = services.links.renew(actor, ids.get("link", ""))
         return shown_once(request, ids.get("link", ""), token), *look(actor, ids)
 
-    @page.event("link.write")
+    @page.event("link.revoke")
     def revoke_link(request: gr.Request) -> tuple[Any, ...]:
         actor, ids = actor_of(request), ids_of(request)
         services.links.revoke(actor, ids.get("link", ""))
@@ -127,7 +144,9 @@ def _wire(page: Page, parts: tuple[Any, ...], made: gr.HTML, make: gr.Button, fi
         return render("link_made", lang, address=f"{start}demo/{link_id}/?k={token}", is_local=is_local)
 
     shown = [made, *parts]
-    page.opens["people-links"].click(open_panel, None, shown, **READ)
+    listing, _, _, detail, *_ = parts
+    page.opens["people-links"].click(open_panel, None, [timer, *shown], **READ)
+    timer.tick(tick, None, [timer, listing, detail], **READ)
     cleared = [fields["name"], fields["password"], fields["warned"]]
     make.click(make_link, None, [page.note, *cleared, *shown], inputs_kwargs=fields, **READ)
     pause.click(pause_link, None, shown, **READ)

@@ -89,7 +89,7 @@ class LoginPages:
             words = error_text(actor.lang, error)
             shown = {"purpose": "setup", "name": name, "token": "", "wrong": words}
             return plain_page("plain_password", request, actor.lang, status=422, **shown)
-        return await self._enter(request, token, "/")
+        return await self._enter(request, token, "/?tab=people")
 
     async def invite(self, request: Request) -> Response:
         actor: Actor = request.state.actor
@@ -107,7 +107,7 @@ class LoginPages:
             )
         except NotFoundError as error:
             words = error_text(actor.lang, error)
-            return plain_page("plain_message", request, actor.lang, status=404, title=words, words="")
+            return plain_page("plain_message", request, actor.lang, status=404, title=words, words="", login=True)
         except StudioError as error:
             shown["wrong"] = error_text(actor.lang, error)
             return plain_page("plain_password", request, actor.lang, status=422, **shown)

@@ -45,6 +45,9 @@ __all__ = [
 
 log = logging.getLogger("studio.web")
 
+#: How long what went wrong stands on the page: long enough to be read, gone before the next try is over.
+_SAID_S = 15
+
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 #: Every event of a page: never part of the public API. The service it calls checks the role itself.
@@ -135,10 +138,10 @@ def new_request_id() -> str:
 def _as_shown(error: Exception, lang: Lang) -> gr.Error:
     """A StudioError in words; anything else as an incident number whose traceback is in the log."""
     if isinstance(error, StudioError):
-        return gr.Error(html.escape(error_text(lang, error)), duration=None, print_exception=False)
+        return gr.Error(html.escape(error_text(lang, error)), duration=_SAID_S, print_exception=False)
     incident = secrets.token_hex(4)
     log.error("incident %s", incident, exc_info=error)
-    return gr.Error(text(lang, "error.incident", incident=incident), duration=None, print_exception=False)
+    return gr.Error(text(lang, "error.incident", incident=incident), duration=_SAID_S, print_exception=False)
 
 
 def _guarded(handler: Callable[..., Any], *, action: str, lang: Lang) -> Callable[..., Any]:

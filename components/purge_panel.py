@@ -8,6 +8,7 @@ import gradio as gr
 
 from components.form import late_choice
 from components.page import OPEN, PRIVATE, Page, actor_of, render
+from studio.access import Actor
 from studio.purge import Wanted
 
 __all__ = ["build"]
@@ -48,7 +49,8 @@ def _wire(page: Page, what: tuple[Any, ...], seen: tuple[Any, ...], said: tuple[
 
     @page.event("purge.look")
     def show(phrase: str, dataset: str, person: str, request: gr.Request) -> tuple[Any, ...]:
-        would_go = services.purge.look(actor_of(request), _wanted(phrase, dataset, person))
+        actor = actor_of(request)
+        would_go = services.purge.look(actor, _wanted(phrase, dataset, _id_of(page, actor, person)))
         words = render("purge", lang, found=would_go, done=False, delete_checkpoints=False)
         return words, gr.update(visible=not would_go.is_empty), gr.update(visible=bool(would_go.runs), value=False), ""
 
@@ -61,8 +63,12 @@ def _wire(page: Page, what: tuple[Any, ...], seen: tuple[Any, ...], said: tuple[
     def purge(
         phrase: str, dataset: str, person: str, delete_checkpoints: bool, confirm: str, request: gr.Request
     ) -> tuple[Any, ...]:
-        wanted = _wanted(phrase, dataset, person)
-        gone = services.purge.run(actor_of(request), wanted, delete_checkpoints=delete_checkpoints, confirm=confirm)
+        actor = actor_of(request)
+        who = _id_of(page, actor, person)
+        if confirm.strip() == (person or "").strip():
+            confirm = who or confirm
+        wanted = _wanted(phrase, dataset, who)
+        gone = services.purge.run(actor, wanted, delete_checkpoints=delete_checkpoints, confirm=confirm)
         words = render("purge", lang, found=gone, done=True, delete_checkpoints=delete_checkpoints)
         return words, gr.update(visible=False), "", "", ""
 
@@ -75,9 +81,16 @@ def _wire(page: Page, what: tuple[Any, ...], seen: tuple[Any, ...], said: tuple[
     )
 
 
+def _id_of(page: Page, actor: Actor, person: str | None) -> str:
+    """Of an account or a link that is named; an id, a guest's too, is taken as it is."""
+    typed = (person or "").strip()
+    named = [*page.services.users.list(actor), *page.services.links.list(actor)] if typed else []
+    return next((item.id for item in named if item.name == typed), typed)
+
+
 def _wanted(phrase: str, dataset: str | None, person: str) -> Wanted:
     """One field serves for people and for links: their ids say which they are."""
-    who = (person or "").strip()
+    who = person
     is_link = who.startswith("lnk_")
     return Wanted(
         phrase=(phrase or "").strip(), dataset=dataset or "", person="" if is_link else who, link=who if is_link else ""

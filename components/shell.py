@@ -23,6 +23,9 @@ TABS: tuple[Tab, ...] = (
     Tab("settings", settings_tab.build),
 )
 
+#: Buttons whose click is asked about first, by their elem_id.
+_ASKED_FIRST = ("link-revoke", "link-renew", "account-shut")
+
 #: Seconds between looks at what runs, for the header (CONTRACTS 10).
 _HEADER_S = 10
 
@@ -54,7 +57,8 @@ def mount_options(lang: Lang) -> dict[str, Any]:
         button_primary_text_color="#ffffff",
         block_label_text_color="#3f3f46",
     )
-    words = {name: text(lang, f"page.{name}") for name in ("away", "back", "close")}
+    words: dict[str, Any] = {name: text(lang, f"page.{name}") for name in ("away", "back", "close")}
+    words["sure"] = {button: text(lang, f"sure.{button.replace('-', '_')}") for button in _ASKED_FIRST}
     script = f"document.documentElement.lang = '{lang}'; window.studioWords = {json.dumps(words)};"
     script += "".join((ASSETS / "js" / name).read_text("utf-8") for name in ("alive.js", "shell.js"))
     return {

@@ -63,12 +63,16 @@ def text(lang: Lang, key: str, /, **params: Any) -> str:
 
 
 def error_text(lang: Lang, error: StudioError | dict[str, Any]) -> str:
-    """An error in words: what happened, where, what to do. `*_bytes` and `*_s` parameters are written with their unit."""
+    """An error in words: what happened, where, what to do. `*_bytes` and `*_s` parameters are written with their unit, a
+    `role` by its word.
+    """
     value = error.as_dict() if isinstance(error, StudioError) else error
     params = {
         name: bytes_text(item) if name.endswith("_bytes") else duration_text(lang, item) if name.endswith("_s") else item
         for name, item in value.get("params", {}).items()
     }
+    if has_text(f"role.{params.get('role')}"):
+        params["role"] = text(lang, f"role.{params['role']}")
     if not has_text(value["key"]):
         return text(lang, "error.unknown", key=value["key"])
     return text(lang, value["key"], **params)

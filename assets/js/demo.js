@@ -156,6 +156,7 @@
       node.querySelector(".go-on").hidden = !told.can_go_on || at < told.turns.length - 1;
     });
     for (const node of left.values()) node.remove();
+    if (isNew || told.moving || !told.turns.length) the("said").textContent = "";
     if (finished.length) the("said").textContent = finished.map((id) => heardOf(the(id))).join("\n");
     if (isNew) follows = true;
     follow();
@@ -201,7 +202,8 @@
     the("empty").hidden = !chat || chat.turns.length > 0;
     the("again").hidden = isShut || !chat?.turns.length;
     the("away").hidden = tries < 2 || isShut;
-    const silent = [...silentSince.values()].some((since) => performance.now() - since > WAKING_MS);
+    const isAwake = chat?.turns.at(-1)?.answers.some((answer) => answer.text);
+    const silent = !isAwake && [...silentSince.values()].some((since) => performance.now() - since > WAKING_MS);
     the("waking").hidden = !silent || !isMoving || !the("away").hidden;
     follow(); // notices take some height
     if (!isShut) return;
@@ -253,7 +255,10 @@
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!chat?.moving) ask();
-    else if (performance.now() - movedAt > CHANGE_MS) want("stop");
+    else if (performance.now() - movedAt > CHANGE_MS) {
+      want("stop");
+      if (onDesk.matches) question.focus(); // the button has nothing to do for a moment, and would lose it
+    }
   });
 
   question.addEventListener("keydown", (event) => {
@@ -268,7 +273,7 @@
   turns.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
-    if (button.classList.contains("go-on")) { button.hidden = true; talk.focus({ preventScroll: true }); want("go-on"); return; }
+    if (button.classList.contains("go-on")) { button.hidden = true; send.focus({ preventScroll: true }); want("go-on"); return; }
     const value = button.getAttribute("aria-pressed") === "true" ? 0 : Number(button.dataset.value);
     for (const other of button.parentElement.children) other.setAttribute("aria-pressed", String(Number(other.dataset.value) === value));
     want("thumb", { answer_id: button.closest(".answer").id, value });

@@ -88,6 +88,14 @@
     writing ??= requestAnimationFrame(() => { writing = null; writeTimes(); });
   }).observe(document.body, { childList: true, characterData: true, subtree: true });
 
+  // What cannot be taken back is asked about first.
+  document.addEventListener("click", (event) => {
+    const sure = window.studioWords.sure[event.target.closest?.("button[id]")?.id];
+    if (!sure || confirm(sure)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+
   document.addEventListener("click", (event) => {
     const anchor = event.target.closest?.("a[data-go]");
     if (anchor && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {

@@ -197,7 +197,7 @@ class LinkService:
 
     # 1 For their authors
 
-    @allows("link.write", tells=("warned",))
+    @allows("link.make", tells=("warned",))
     def create(self, actor: Actor, spec: LinkSpec, *, warned: bool) -> Made:
         """A new link and its token. `warned`: the author says that they have read the warning about personal data.
 
@@ -253,7 +253,7 @@ class LinkService:
             self._living(connection, link_id)
             connection.execute(links.update().where(links.c.id == link_id).values(**limits.model_dump()))
 
-    @allows("link.write")
+    @allows("link.renew")
     def renew(self, actor: Actor, link_id: str) -> str:
         """A new token. The old address opens nothing any more, nor does any visit that came by it."""
         token = secrets.token_urlsafe(32)
@@ -266,7 +266,7 @@ class LinkService:
                 ended = self._end_visits(connection, link_id)
         return token
 
-    @allows("link.write")
+    @allows("link.revoke")
     def revoke(self, actor: Actor, link_id: str) -> None:
         """Close it for good. Revoking twice is revoking once."""
         with self._db.write() as connection:
@@ -325,7 +325,7 @@ class LinkService:
             record(self._db, Entry(guest, "link.open", target=link_id), "done")
         return Visit(self._link(row), guest, bool(visit["unlocked"]))
 
-    @allows("link.open")
+    @allows("link.unlock")
     def unlock(self, actor: Actor, link_id: str, cookie: str | None, password: str) -> None:
         """Give the link's password. Raises AccessError for a wrong one, and after too many of them."""
         with self._db.read() as connection:
@@ -335,7 +335,7 @@ class LinkService:
         with self._throttle.trying(link_id, actor.address):
             if not verify(row["password_hash"], password):
                 self._throttle.failed(link_id, actor.address)
-                record(self._db, Entry(self._actor(row, visit, actor), "link.open", target=link_id), "refused")
+                record(self._db, Entry(self._actor(row, visit, actor), "link.unlock", target=link_id), "refused")
                 raise AccessError("error.link.wrong_password", field="password")
             self._throttle.succeeded(link_id, actor.address)
         with self._db.write() as connection:

@@ -46,7 +46,8 @@ class Entry:
 
     def settle(self) -> None:
         """What was made is the target of what makes something."""
-        made = getattr(self.result, "id", self.result)
+        made = next((found for name in ("id", "dataset_id", "link") if (found := getattr(self.result, name, None))), self.result)
+        made = getattr(made, "id", made)
         if isinstance(made, str) and is_id(made):
             self.target = made
 

@@ -134,7 +134,7 @@ class UserService:
         with self._db.read() as connection:
             return self._user(self._row(connection, user_id))
 
-    @allows("user.write", tells=("role",))
+    @allows("user.add", tells=("role",))
     def add(self, actor: Actor, name: str, role: Role, *, password: str | None = None) -> User:
         """A new account; without a password it waits for `invite`.
 
@@ -156,7 +156,7 @@ class UserService:
             connection.execute(users.insert().values(**values, active=True, created_at=self._clock()))
             return self._user(self._row(connection, values["id"]))
 
-    @allows("user.write")
+    @allows("user.invite")
     def invite(self, actor: Actor, user_id: str) -> str:
         """A token with which the account's owner chooses a password, a first or a new one: once, within 7 days.
 
@@ -192,7 +192,7 @@ class UserService:
                 self._end(connection, user_id)
             connection.execute(users.update().where(users.c.id == user_id).values(active=active))
 
-    @allows("user.write")
+    @allows("user.password")
     def set_password(self, actor: Actor, user_id: str, password: str) -> None:
         """Signs the account out everywhere, and ends its invitation. Raises ConfigError for a weak password."""
         with self._db.read() as connection:
@@ -203,7 +203,7 @@ class UserService:
             connection.execute(users.update().where(users.c.id == user_id).values(password_hash=kept))
             self._end(connection, user_id)
 
-    @allows("user.write")
+    @allows("user.logout")
     def logout_user(self, actor: Actor, user_id: str) -> None:
         """Sign the account out everywhere."""
         with self._db.write() as connection:
@@ -282,7 +282,7 @@ class UserService:
         made = [({name: row[name] for name in shown}, row["token_hash"]) for row in found]
         return [Session(**values, id=hashed[:12], is_this=hashed == this) for values, hashed in made]
 
-    @allows("account.write")
+    @allows("account.password")
     def change_password(self, actor: Actor, old: str, new: str, *, keep: str) -> None:
         """Ends the invitation and all sessions but the one whose token is `keep`.
 
@@ -303,14 +303,14 @@ class UserService:
                 raise AccessError("error.access.wrong_password", field="old")  # an admin was quicker
             self._end(connection, row["id"], keep)
 
-    @allows("account.write")
+    @allows("account.leave")
     def logout(self, actor: Actor, token: str) -> None:
         """End one session. What is none of the actor's is left alone."""
         mine = (sessions.c.user_id == actor.user_id) & (sessions.c.token_hash == _hash(token))
         with self._db.write() as connection:
             connection.execute(sessions.delete().where(mine))
 
-    @allows("account.write")
+    @allows("account.leave")
     def logout_everywhere(self, actor: Actor) -> None:
         with self._db.write() as connection:
             connection.execute(sessions.delete().where(sessions.c.user_id == actor.user_id))

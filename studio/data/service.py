@@ -72,7 +72,7 @@ class DataService:
 
     # 1 In
 
-    @allows("dataset.import")
+    @allows("dataset.look")
     def stage(self, actor: Actor, path: Path) -> str:
         """Keep an upload under its sha256 and return that. Raises DataError over the size limit."""
         size = path.stat().st_size
@@ -103,7 +103,7 @@ class DataService:
             raise DataError("error.data.unknown_upload")
         return self._settings.folder("uploads") / digest
 
-    @allows("dataset.import")
+    @allows("dataset.look")
     def inspect(
         self, actor: Actor, upload: str, file_name: str, mapping: Mapping[str, str | None] | None = None
     ) -> Inspection:

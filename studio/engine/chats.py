@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from studio.access import Actor, allows
 from studio.access.tables import users, visits
+from studio.access.trail import Entry, record
 from studio.db import Database
 from studio.engine.conversations import Answer, AnswerState, Chat, Conversations, Turn, own
 from studio.engine.protocol import Decoding
@@ -49,7 +50,7 @@ class ChatService:
         with self._db.read() as connection:
             return [(row.id, row.title, row.created_at) for row in connection.execute(query)]
 
-    @allows("chat.write")
+    @allows("chat.adopt")
     def adopt(self, actor: Actor, from_user: str) -> int:
         """Make the chats of a local person, from before there were accounts, the actor's own; returns how many.
 
@@ -60,7 +61,10 @@ class ChatService:
             for known in (users.c.id, visits.c.guest_id):
                 if connection.execute(sa.select(known).where(known == from_user)).first() is not None:
                     return 0
-            return connection.execute(chats.update().where(theirs).values(owner=actor.user_id)).rowcount
+            n_taken = connection.execute(chats.update().where(theirs).values(owner=actor.user_id)).rowcount
+        if n_taken:
+            record(self._db, Entry(actor, "chat.adopt", from_user), "done")
+        return n_taken
 
     # 2 Answers
 

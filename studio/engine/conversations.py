@@ -407,6 +407,7 @@ class Conversations:
                 if link_id is not None and not await asyncio.to_thread(self._is_open, link_id):
                     flight.is_stopped = True
                     flight.end()
+            flight.text = flight.text.rstrip("\ufffd")  # a character that was cut in two is none
             await asyncio.to_thread(self._store, flight.answer_id, flight.so_far() | _ending(flight, flight.work))
         except Exception:  # the row stays "running" with nobody behind it: Stop and the next start mend that
             log.exception("answer %s could not be stored", flight.answer_id)

@@ -125,7 +125,7 @@ class DemoService:
 
     # 1 For the authors of links
 
-    @allows("link.write", tells=("models",))
+    @allows("link.make", tells=("models",))
     def make(
         self, actor: Actor, models: Sequence[str], *, name: str, warned: bool, base_id: str | None = None, **limits: Any
     ) -> Made:

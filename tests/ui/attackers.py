@@ -33,7 +33,7 @@ SECRET = "what the admin asked in confidence"
 
 #: Columns that a look changes, and rows that tell of a try.
 _SEEN = {"seen_at", "used_at", "last_login_at"}
-_TOLD = {"audit", "attempts", "alembic_version"}
+_TOLD = {"audit", "attempts", "alembic_version", "rows"}  # a dataset's rows come with a revision
 
 
 class Reply:
@@ -77,8 +77,8 @@ class Site:
         self.events = {(fn.name, len(fn.inputs)): number for number, fn in blocks.fns.items()}
         self.queued = {number: bool(fn.queue) for number, fn in blocks.fns.items()}
         self.scripts = [number for number, fn in blocks.fns.items() if fn.fn is None]
-        self.activity = next(n for n, fn in blocks.fns.items() if getattr(fn.fn, "studio_action", "") == "audit.read")
-        self.chat_page = next(n for n, fn in blocks.fns.items() if getattr(fn.fn, "studio_action", "") == "chat.read")
+        opens = {getattr(fn.fn, "__module__", ""): n for n, fn in blocks.fns.items() if str(fn.name).startswith("open_")}
+        self.activity, self.chat_page = opens["components.activity_panel"], opens["components.chat_tab"]
 
     def _fill(self) -> None:
         by = {"author": self.ids[Role.ADMIN], "created_at": now()}
@@ -159,7 +159,7 @@ class Site:
         return [(str(path), word[:6]) for path, data in held.items() for word in self.secrets if word.encode() in data]
 
     def files(self) -> list[Path]:
-        return [path for path in self.home.rglob("*") if path.is_file() and not path.name.startswith("studio.db")]
+        return [path for path in self.home.rglob("*") if path.is_file() and path.parent != self.home]
 
 
 def form(encoding: str, **fields: bytes) -> dict[str, Any]:

@@ -34,6 +34,8 @@ from tests.served import HTML, actor_named, call_event, served
 from tests.ui.attackers import LINK_PASSWORD, SECRET, Site, n_attempts, send_raw
 
 FILE = {"meta": {"_type": "gradio.FileData"}}
+#: How every refusal by role begins.
+REFUSED = text("en", "error.access.refused", action="\0", role="\0", what="\0").split("\0")[0]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,8 @@ def test_an_event_takes_no_file_that_was_not_uploaded(site: Site, event: str, pl
     path, number = _PLACES[place].format(home=site.home), site.events[event, 1]
     browser = site.editor if event == "take_file" else site.viewer
     with site.unchanged():
-        for value in ({"path": path} | FILE, {"path": "x", "url": path} | FILE, [{"a": {"path": path} | FILE}], path):
+        deep, plain = [{"a": {"path": path} | FILE}], {"path": path} | FILE
+        for value in (plain, path) if event == "take_file" else (plain, deep, path, {"path": "x", "url": path} | FILE):
             status, said = call_event(browser, number, [value], queued=site.queued[number])
             if value != path or event == "take_file":
                 assert status == 500
@@ -86,7 +89,7 @@ def test_an_event_takes_no_file_that_was_not_uploaded(site: Site, event: str, pl
 def test_no_file_is_handed_out_that_was_not_made_for_it(site: Site, who: str, place: str) -> None:
     path = _PLACES[place].format(home=site.home)
     answer = send_raw(site.app, f"GET /gradio_api/file={path} HTTP/1.1", _cookie(getattr(site, who)))
-    assert (answer.status, answer.body) == (404, b'{"detail":"not found"}')
+    assert (answer.status, answer.body) == (403, b'{"detail":"file not allowed"}')
 
 
 def _cookie(browser: httpx.Client) -> str:
@@ -104,10 +107,11 @@ def test_a_real_upload_is_taken(site: Site) -> None:
 def test_a_viewer_uploads_nothing(site: Site) -> None:
     with site.unchanged():
         answer = site.viewer.post("/gradio_api/upload", files={"files": ("a.csv", b"a,b")})
-    assert (answer.status_code, "dataset.import" in answer.json()["detail"]) == (403, True)
+    assert (answer.status_code, REFUSED in answer.json()["detail"]) == (403, True)
 
 
-_NAMES = ["../../x", "..\\..\\x", "/etc/cron.d/x", "..%2f..%2fx", "a\0.csv", "\u202evsc.exe", ".bashrc", "a" * 300, "evil.html", "x.svg"]
+_NAMES = ["../../x", "..\\..\\x", "/etc/cron.d/x", "..%2f..%2fx", "a\0.csv", "\u202evsc.exe", ".bashrc", "a" * 300]
+_NAMES += ["evil.html", "x.svg"]
 
 
 @pytest.mark.parametrize("name", _NAMES, ids=lambda name: ascii(name)[:16])
@@ -120,7 +124,7 @@ def test_no_name_of_an_upload_is_a_path_or_a_page(site: Site, name: str) -> None
     assert {path.parent.parent for path in made} == {site.home / "tmp" / "gradio"}
     assert not [path for path in made if os.access(path, os.X_OK)]
     shown = site.admin.get(f"/gradio_api/file={answer.json()[0]}")
-    assert shown.status_code == 404 or shown.headers["content-disposition"].startswith("attachment")
+    assert shown.status_code in (403, 404) or shown.headers["content-disposition"].startswith("attachment")
     assert shown.headers["content-type"] in ("application/octet-stream", "application/json")
 
 
@@ -182,8 +186,9 @@ def test_code_of_a_model_is_never_run() -> None:
 
 def test_nobody_reads_another_ones_chat(site: Site) -> None:
     for browser in (site.viewer, site.editor):
-        answer = site.event(browser, site.chat_page, [], {"tab": "chat", "chat": site.chat})
-        assert (answer.status_code, SECRET in answer.text) == (500, False)
+        told = [site.event(browser, site.chat_page, [], {"tab": "chat", "chat": chat}) for chat in (site.chat, new_id("cht"))]
+        assert told[0].status_code == told[1].status_code  # as if there were no such chat
+        assert SECRET not in told[0].text
     assert SECRET in site.event(site.admin, site.chat_page, []).text
 
 
@@ -192,7 +197,7 @@ def test_a_viewer_leaves_runs_alone(site: Site, name: str) -> None:
     number = site.events[name, 0]
     with site.unchanged():
         status, said = call_event(site.viewer, number, [], queued=True)
-    assert (status, "Your role (viewer) may not" in said) == (500, True)
+    assert (status, REFUSED in said) == (500, True)
 
 
 @pytest.mark.parametrize("session", ["", "x", "../x", "0" * 500])
@@ -201,12 +206,11 @@ def test_no_other_ones_stream_is_guessed(site: Site, session: str) -> None:
     assert b"process_" not in answer.body
 
 
-@pytest.mark.parametrize("number", [-1, 10**9, None, "0", 0.5, [], {}], ids=str)
+@pytest.mark.parametrize("number", [-1, 10**9, None, 0.5, [], {}], ids=str)
 def test_no_event_has_an_odd_number(site: Site, number: Any) -> None:
     with site.unchanged():
         answer = site.event(site.viewer, number, [])
-    assert answer.status_code in (200, 404, 422, 500)
-    assert (answer.status_code == 200) == (number == "0")  # which reads as 0: the same event, the same rule
+    assert answer.status_code in (404, 422, 500)
     assert "Traceback" not in answer.text
 
 
@@ -263,7 +267,10 @@ def link(site: Site) -> tuple[str, httpx.Client]:
     return address, site.guest(address, token)
 
 
-@pytest.mark.parametrize("path", ["/", "/config", "/account", "/gradio_api/queue/data?session_hash=x", "/gradio_api/file=/etc/passwd"])
+_STUDIOS = ["/", "/config", "/account", "/gradio_api/queue/data?session_hash=x", "/gradio_api/file=/etc/passwd"]
+
+
+@pytest.mark.parametrize("path", _STUDIOS)
 def test_a_guest_is_a_stranger_to_the_studio(link: tuple[str, httpx.Client], path: str) -> None:
     assert link[1].get(path).status_code == 401
 
@@ -291,8 +298,9 @@ def test_a_locked_link_says_nothing_before_its_password(site: Site, what: str) -
     assert site.visits(address) == 0
 
 
-_BODIES = [b"", b"null", b"[]", b"{", b'{"question": 1}', b'{"question": {"a": 1}, "request_id": "0123456789"}', b"\xff\xfe", b"[" * 9_000]
-_BODIES += [b'{"question": "a", "request_id": "../../../x"}', b'{"question": "a", "request_id": "0123456789", "models": ["base"]}']
+_BODIES = [b"", b"null", b"[]", b"{", b'{"question": 1}', b"\xff\xfe", b"[" * 9_000]
+_BODIES += [b'{"question": {"a": 1}, "request_id": "0123456789"}', b'{"question": "a", "request_id": "../../../x"}']
+_BODIES += [b'{"question": "a", "request_id": "0123456789", "models": ["base"]}']
 
 
 @pytest.mark.parametrize("body", _BODIES, ids=lambda body: ascii(body)[:24])
@@ -341,7 +349,8 @@ def test_a_link_tells_its_token_to_nobody(site: Site, caplog: pytest.LogCaptureF
     address, token = site.link()
     with caplog.at_level(logging.DEBUG):
         guest, browser = site.guest(address, token), site.browser()
-        answers_ = [browser.get(address, params={"k": token}), guest.get(address), guest.get(f"{address}chat"), _ask(guest, address)]
+        answers_ = [browser.get(address, params={"k": token}), guest.get(address), guest.get(f"{address}chat")]
+        answers_ += [_ask(guest, address)]
         for answer in answers_:
             assert token not in answer.text + str(answer.headers)
             assert (answer.headers["referrer-policy"], answer.headers["cache-control"]) == ("no-referrer", "no-store")
@@ -418,7 +427,8 @@ def test_every_answer_carries_its_headers(site: Site, kind: str) -> None:
     cookie = [] if who == "stranger" else [_cookie(getattr(site, who))]
     accept = "*/*" if kind == "401" else HTML["accept"]
     chunked = ["Transfer-Encoding: chunked"] if status == 411 else []
-    answer = send_raw(site.app, f"{method} {path} HTTP/1.1", f"Accept: {accept}", *cookie, *chunked, host="[" if "odd" in kind else "a")
+    host = "[" if kind == "odd host" else "a"
+    answer = send_raw(site.app, f"{method} {path} HTTP/1.1", f"Accept: {accept}", *cookie, *chunked, host=host)
     assert answer.status == status
     policy = answer.headers["content-security-policy"]
     assert "frame-ancestors 'none'" in policy

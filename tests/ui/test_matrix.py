@@ -133,7 +133,7 @@ def test_every_event_answers_exactly_the_roles_that_its_rule_names(
     for those who may must not be seen by those who may not.
     """
     values = {item["id"]: item["props"].get("value") for item in config["components"]}
-    refused_words = text("en", "error.access.refused", action="\0", role="\0").split("\0")
+    refused_words = text("en", "error.access.refused", role="\0").split("\0")
     wrong, n_called = [], 0
     for person in [name for name in PEOPLE if name != "admin"] + ["admin"]:
         role, browser = crowd.role(person), crowd.browsers[person]
@@ -232,7 +232,7 @@ def _by_the_door(answer: httpx.Response) -> int | None:
     if answer.status_code not in (401, 403, 404) or answer.headers["content-type"] != "application/json":
         return None
     detail = json.loads(answer.read()).get("detail", "")
-    ours = {401: "sign in", 403: text("en", "error.access.refused", action="", role="").split("(")[0], 404: "not found"}
+    ours = {401: "sign in", 403: text("en", "error.access.refused", role="").split("(")[0], 404: "not found"}
     return answer.status_code if str(detail).startswith(ours[answer.status_code]) else None
 
 

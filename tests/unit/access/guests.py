@@ -59,4 +59,4 @@ def rows(db: Database, table: sa.Table) -> list[dict[str, Any]]:
 
 def opened(db: Database) -> list[dict[str, Any]]:
     """What the trail says of links that were opened."""
-    return [entry for entry in rows(db, audit) if entry["action"] == "link.open"]
+    return [entry for entry in rows(db, audit) if entry["action"] in ("link.open", "link.unlock")]

@@ -172,7 +172,7 @@ def test_times_are_in_utc(make: Any, clock: Clock) -> None:
 def test_the_trail_names_the_link_that_was_made(db: Database, make: Any, actor: Actor) -> None:
     link, _ = make()
     told = [(e["action"], e["outcome"], e["target"], e["user_id"], e["detail"]) for e in rows(db, audit)]
-    assert told == [("link.write", "done", link.id, actor.user_id, {"warned": True})]
+    assert told == [("link.make", "done", link.id, actor.user_id, {"warned": True})]
 
 
 # --- a use limit ------------------------------------------------------------------------------------------------------

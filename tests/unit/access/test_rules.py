@@ -20,7 +20,7 @@ from studio.text import text
 
 #: The table of CONTRACTS 8 in its own words: "viewer: read, own chats · editor: also data, runs, links · admin: also users,
 #: settings, purge, audit. Link scopes: `demo` (chat with its checkpoints)". Whoever is not signed in opens what is public.
-ANYBODY = {"page.public", "session.begin", "link.open"}
+ANYBODY = {"page.public", "session.begin", "link.open", "link.unlock"}
 VIEWER = ANYBODY | {
     "page.use",
     "dataset.read",
@@ -33,12 +33,16 @@ VIEWER = ANYBODY | {
     "engine.use",
     "storage.read",
     "account.read",
-    "account.write",
+    "account.password",
+    "account.leave",
+    "chat.adopt",
 }
-EDITOR = VIEWER | {"dataset.import", "dataset.delete", "model.fetch", "job.resume", "job.stop", "engine.unload"}
-EDITOR = EDITOR | {"run.pin", "run.resume", "run.start", "run.stop", "link.read", "link.write"}
+EDITOR = VIEWER | {"dataset.look", "dataset.import", "dataset.delete", "model.fetch", "job.resume", "job.stop", "engine.unload"}
+EDITOR = EDITOR | {"run.pin", "run.resume", "run.start", "run.stop"}
+EDITOR = EDITOR | {"link.read", "link.make", "link.write", "link.renew", "link.revoke"}
 ADMIN = EDITOR | {"settings.write", "storage.clean", "backup.save", "backup.restore"}
-ADMIN = ADMIN | {"user.read", "user.write", "audit.read", "audit.export", "purge.look", "purge.run"}
+ADMIN = ADMIN | {"user.read", "user.add", "user.invite", "user.write", "user.password", "user.logout"}
+ADMIN = ADMIN | {"audit.read", "audit.export", "purge.look", "purge.run"}
 TABLE: dict[Role, set[str]] = {
     Role.STRANGER: ANYBODY,
     Role.VIEWER: VIEWER,
@@ -59,6 +63,9 @@ UNRECORDED = {action for action in ADMIN if action.endswith(".read")} | {
     "page.public",
     "session.begin",
     "link.open",
+    "link.unlock",
+    "chat.adopt",
+    "dataset.look",
     "demo.read",
     "engine.use",
     "purge.look",
