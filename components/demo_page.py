@@ -8,6 +8,7 @@ Whatever does not open looks the same, to the byte. Nothing that leaves here nam
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
@@ -29,6 +30,9 @@ from studio.text import LANGS, Lang, error_text, text
 __all__ = ["COOKIE", "add_demo_pages"]
 
 log = logging.getLogger("studio.web")
+
+#: What `secrets.token_urlsafe(32)` gives.
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 #: One for each link, told apart by its path: the secret of a visit.
 COOKIE = "studio_link"
@@ -85,7 +89,8 @@ class DemoPages:
     async def _trade(self, request: Request, home: str) -> Response:
         """The token for a cookie, so that it leaves the address bar and the history."""
         actor: Actor = request.state.actor
-        token, old = request.query_params["k"], request.cookies.get(COOKIE)
+        given = _TOKEN.match(request.query_params["k"])  # messengers glue the words behind an address to it
+        token, old = given[0] if given else "", request.cookies.get(COOKIE)
         try:
             cookie = await run_in_threadpool(self._links.enter, actor, request.path_params["link_id"], token, old)
         except NotFoundError:

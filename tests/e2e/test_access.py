@@ -107,7 +107,8 @@ def test_an_admin_invites_an_editor_and_shuts_a_guest_out_in_mid_answer(own_trai
     assert guest.page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     guest.page.screenshot(path=ROOT / "assets" / "screenshots" / "demo.png")  # for the README
 
-    # 3 The admin withdraws it while the answer grows.
+    # 3 The admin withdraws it while the answer grows, and is asked first.
+    admin.page.once("dialog", lambda dialog: dialog.accept())
     admin.page.locator("#link-revoke").click()
     expect(guest.page.get_by_text(text("zh", "demo.shut"))).to_be_visible()
     link_id = address.split("/demo/")[1].split("/")[0]

@@ -16,6 +16,7 @@ READY = {
     "train": "#plan .tiles",
     "runs": "#run-state",
     "chat": "#chat-examples button",
+    "people": "#people-nav h2",
     "settings": "#settings-report table",
 }
 
