@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import jinja2.ext
@@ -24,9 +24,11 @@ import jinja2.parser
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
-from tokenizers import Tokenizer
 
 from studio.errors import DataError, ModelError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 __all__ = ["Piece", "Rendered", "Span", "Template", "pieces", "render"]
 
@@ -108,6 +110,8 @@ class Template:
 
 
 def _load_tokenizer(path: Path) -> Tokenizer:
+    from tokenizers import Tokenizer  # a tenth of a second, which a start does not need
+
     if not path.is_file():
         raise ModelError("error.model.no_tokenizer", folder=path.parent.name)
     try:
