@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 
 from components.plain import plain_page, wanted_lang
 from studio.access import RULES, Actor, local_admin, stranger
-from studio.errors import AccessError
+from studio.errors import AccessError, StorageError
 from studio.ids import is_id, new_id
 from studio.services import Services
 from studio.settings import Settings, is_loopback
@@ -144,10 +144,15 @@ class Door:
 
     async def __call__(self, request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         path: str = request.scope["path"]
-        is_open = await run_in_threadpool(self._services.users.is_open)
         lang = wanted_lang(request, self._services.settings)
         request.state.lang, request.state.tunnel_host = lang, self.tunnel_host
-        request.state.actor = actor = await self._who(request, lang, is_open=is_open)
+        try:
+            is_open = await run_in_threadpool(self._services.users.is_open)
+            request.state.actor = actor = await self._who(request, lang, is_open=is_open)
+        except StorageError as error:  # who asks cannot be known, so nobody is let in
+            words = error_text(lang, error)
+            shown = plain_page("plain_message", request, lang, status=503, title=words, words="", login=False)
+            return _with_headers(shown, path)
         route = route_of(request.method, path)
         shut = self._wrong_way_in(request, lang, is_open=is_open)
         refusal = (

@@ -68,14 +68,26 @@ def _install(*packages: str) -> bool:
     return subprocess.run(install, env=environment, stdout=subprocess.DEVNULL).returncode == 0
 
 
-def _pytest(path: str, *options: str, timeout_s: int = 300) -> list[str]:
+def _pytest(*paths_and_options: str, timeout_s: int = 300) -> list[str]:
     """`timeout_s` is for one test: what waits for ever fails with every thread's stack, and does not hold up the rest."""
-    return [PYTHON, "-m", "pytest", "-q", "-rs", "--durations=5", f"--timeout={timeout_s}", *options, path]
+    return [PYTHON, "-m", "pytest", "-q", "-rs", "--durations=5", f"--timeout={timeout_s}", *paths_and_options]
 
 
 #: Hypothesis' plugin imports all of Hypothesis at the end of a run that never used it, which Python 3.11 can answer with
 #: "AST constructor recursion depth mismatch"; the stages without property tests leave it out.
 _NO_HYPOTHESIS = ("-p", "no:hypothesispytest")
+
+
+#: Tests that measure time, or start and kill processes: one after another. The others share the cores, file by file.
+_ALONE = (
+    "tests/unit/engine",
+    "tests/unit/jobs",
+    "tests/unit/train",
+    "tests/unit/test_db_faults.py",
+    "tests/unit/test_storage.py",
+    "tests/unit/test_write_discipline.py",
+)
+_SHARED = ("-n", "2", "--dist", "loadfile")
 
 
 STAGES = (
@@ -89,8 +101,15 @@ STAGES = (
             [str(bootstrap.PYTHON.with_name("lint-imports"))],
         ),
     ),
-    Stage("unit", 300, _commands(_pytest("tests/unit"))),
-    Stage("ui", 60, _commands(_pytest("tests/ui", *_NO_HYPOTHESIS))),
+    Stage(
+        "unit",
+        300,
+        _commands(
+            _pytest("tests/unit", *_SHARED, *(f"--ignore={path}" for path in _ALONE)),
+            _pytest(*_ALONE),
+        ),
+    ),
+    Stage("ui", 60, _commands(_pytest("tests/ui", *_SHARED, *_NO_HYPOTHESIS))),
     Stage("browser", 480, _commands(_pytest("tests/e2e", *_NO_HYPOTHESIS, timeout_s=1500))),
     Stage("benches, small", 60, _commands(*([PYTHON, "-m", "tests.bench", name, "--small"] for name in ("startup", "survive")))),
 )

@@ -11,6 +11,7 @@ import pytest
 
 from components.tunnel import Tunnel
 from studio.access import Role, local_admin
+from studio.errors import StorageError
 from studio.settings import Settings, is_loopback
 from tests.served import HTML, PASSWORD, Served, served
 
@@ -91,6 +92,23 @@ def test_without_a_share_server_the_studio_goes_on_and_says_why(
 def test_bound_to_all_addresses_the_tunnel_leads_to_the_loopback_one(app: Served) -> None:
     everywhere = Tunnel(app.web.state.door, Settings(home=app.services.settings.home, host="0.0.0.0"), 7860)
     assert everywhere._near_end == ("127.0.0.1", 7860)
+
+
+# --- the database ---
+
+
+def test_while_the_database_does_not_answer_nobody_is_let_in_and_it_is_said(app: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> bool:
+        raise StorageError("error.db.unreachable", place="studio.db", reason="it is gone")
+
+    browser = app.sign_in("Ana")
+    monkeypatch.setattr(app.services.users, "is_open", fail)
+    for path in ("/", "/alive", "/login", "/config", "/demo/x/"):
+        answer = browser.get(path)
+        assert answer.status_code == 503, path
+        assert "studio.db" in answer.text
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+        assert "x-studio" not in answer.headers
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
