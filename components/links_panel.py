@@ -107,10 +107,10 @@ def _wire(page: Page, parts: tuple[Any, ...], made: gr.HTML, make: gr.Button, fi
 
     @page.event("link.make")
     def make_link(
-        request: gr.Request, models: list[str], days: float, password: str, warned: bool, max_visits: str, **values: Any
+        request: gr.Request, models: list[str], days: float, password: str, warned: bool, max_visits: str | None, **values: Any
     ) -> tuple[Any, ...]:
         actor = actor_of(request)
-        if max_visits.strip():
+        if (max_visits or "").strip():  # nothing comes from a field that was never unfolded
             values["max_visits"] = max_visits.strip()
         ends = now() + timedelta(days=days) if days else None
         link_, token = services.demo.make(

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.e2e.studio import StudioServer
 from tests.e2e.walk import FirstFineTune, walk_first_fine_tune
+
+#: A page whose language is opened for the first time is built then; on two busy cores that takes longer than Playwright waits.
+expect.set_options(timeout=15_000)
 
 _FLAGS = [
     "--no-sandbox",

@@ -87,7 +87,9 @@ def test_an_admin_invites_an_editor_and_shuts_a_guest_out_in_mid_answer(own_trai
     expect(editor.page.locator("#people-nav .pills a")).to_have_text([text("zh", "people.links")])
     # What is hidden is refused as well: the button is pressed past the page.
     editor.page.locator("#open-people-accounts").dispatch_event("click")
-    expect(editor.page.locator("#studio-complaints")).to_contain_text("不能执行")
+    expect(editor.page.locator("#studio-complaints")).to_contain_text(
+        text("zh", "error.access.refused", role=text("zh", "role.editor"))
+    )
     assert [said for said in editor.problems if "500" not in said] == []
     editor.problems.clear()  # of the refusal, which is meant to be one
     editor.page.goto(f"{studio.address}?tab=settings")
