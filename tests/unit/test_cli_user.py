@@ -124,7 +124,7 @@ def test_logout_ends_the_sessions_of_an_account(services: Services, run: Run, be
         (("add", "Ben"), "short\n", "10 to 256"),
         (("add", "Ben"), "", "10 to 256"),
         (("add", "Ben", "--role", "owner"), f"{GOOD}\n", "owner"),
-        (("add", "Ben", "--role", "demo"), f"{GOOD}\n", "demo"),
+        (("add", "Ben", "--role", "demo"), f"{GOOD}\n", "Demo guest"),
         (("role", "Anna", "viewer"), "", "only active admin"),
         (("disable", "Anna"), "", "only active admin"),
         (("logout", "Nobody"), "", "Nobody"),
