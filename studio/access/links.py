@@ -9,7 +9,6 @@ What does not open is one and the same error, whatever the reason, so that a str
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
@@ -33,7 +32,7 @@ from pydantic import (
 from sqlalchemy.engine import Connection, RowMapping
 
 from studio.access.actor import Actor, Role
-from studio.access.passwords import Throttle, hash_password, verify
+from studio.access.passwords import Throttle, hash_password, token_hash, verify
 from studio.access.rules import allows
 from studio.access.tables import links, visits
 from studio.access.trail import Entry, record
@@ -145,17 +144,12 @@ class Made(NamedTuple):
         return self.link.id
 
 
-def _hash(token: str) -> str:
-    # What comes by HTTP may hold lone surrogates.
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 #: Compared with where there is no link, so that an unknown one takes as long.
-_NO_HASH = _hash("")
+_NO_HASH = token_hash("")
 
 
 def _fits(row: RowMapping | None, token: str) -> bool:
-    return hmac.compare_digest(_NO_HASH if row is None else row["token_hash"], _hash(token))
+    return hmac.compare_digest(_NO_HASH if row is None else row["token_hash"], token_hash(token))
 
 
 def _state(row: RowMapping, moment: datetime) -> LinkState:
@@ -206,7 +200,7 @@ class LinkService:
         if not warned:
             raise ConfigError("error.link.not_warned", field="warned")
         token, link_id = secrets.token_urlsafe(32), new_id("lnk")
-        values = spec.model_dump(exclude={"password"}) | {"id": link_id, "token_hash": _hash(token)}
+        values = spec.model_dump(exclude={"password"}) | {"id": link_id, "token_hash": token_hash(token)}
         if spec.password is not None:
             values["password_hash"] = hash_password(spec.password.get_secret_value())
         with self._db.write() as connection:
@@ -259,7 +253,7 @@ class LinkService:
         token = secrets.token_urlsafe(32)
         with self._db.write() as connection:
             self._living(connection, link_id)
-            connection.execute(links.update().where(links.c.id == link_id).values(token_hash=_hash(token)))
+            connection.execute(links.update().where(links.c.id == link_id).values(token_hash=token_hash(token)))
             ended = self._end_visits(connection, link_id)
         while ended == _BATCH:
             with self._db.write() as connection:
@@ -297,7 +291,7 @@ class LinkService:
             stale = sa.select(visits.c.token_hash).where(~visits.c.counted, visits.c.created_at <= moment - _ENTRY_LIFE)
             connection.execute(visits.delete().where(visits.c.token_hash.in_(stale.limit(_BATCH))))
             # A guest's id is spelled like a user's: it owns what the guest writes, as a user owns theirs.
-            who = {"token_hash": _hash(made), "link_id": link_id, "guest_id": new_id("usr")}
+            who = {"token_hash": token_hash(made), "link_id": link_id, "guest_id": new_id("usr")}
             unlocked = row["password_hash"] is None
             connection.execute(visits.insert().values(**who, unlocked=unlocked, created_at=moment, seen_at=moment))
         return made
@@ -363,7 +357,7 @@ class LinkService:
 
     def _visit(self, connection: Connection, link_id: str, cookie: str | None) -> RowMapping | None:
         """The visit of this cookie, if it is this link's and not too old."""
-        known = (visits.c.token_hash == _hash(cookie or "")) & (visits.c.link_id == _known(link_id))
+        known = (visits.c.token_hash == token_hash(cookie or "")) & (visits.c.link_id == _known(link_id))
         row = connection.execute(sa.select(visits).where(known)).mappings().first()
         if row is None or self._clock() >= row["created_at"] + (_VISIT_LIFE if row["counted"] else _ENTRY_LIFE):
             return None

@@ -1,8 +1,9 @@
-"""Passwords of accounts and of links: how they are kept and checked, and the throttle on guessing them."""
+"""Passwords of accounts and of links, and random tokens: how they are kept and checked; the throttle on guessing."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import ipaddress
 import math
 import threading
@@ -19,7 +20,7 @@ from studio.db import Database
 from studio.errors import AccessError, ConfigError
 from studio.ids import now
 
-__all__ = ["Throttle", "check_password", "folded", "hash_password", "needs_rehash", "verify"]
+__all__ = ["Throttle", "check_password", "folded", "hash_password", "needs_rehash", "token_hash", "verify"]
 
 #: Characters of an account's password.
 _LEAST, _MOST = 10, 256
@@ -67,6 +68,12 @@ def _bytes(password: str) -> bytes:
     # The same password comes in other code points from another keyboard (NIST SP 800-63B, 5.1.1.2), and HTTP may bring
     # lone surrogates.
     return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
+
+
+def token_hash(token: str) -> str:
+    """What is kept of a random token; it needs no salt and no slowness, for nobody guesses 256 bits."""
+    # What comes by HTTP may hold lone surrogates.
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def hash_password(password: str) -> str:

@@ -9,7 +9,6 @@ A session is a cookie with a random token; only the token's hash is kept. Role a
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from studio.access.actor import STAFF, Actor, Role
-from studio.access.passwords import Throttle, check_password, folded, hash_password, needs_rehash, verify
+from studio.access.passwords import Throttle, check_password, folded, hash_password, needs_rehash, token_hash, verify
 from studio.access.rules import allows
 from studio.access.tables import invites, sessions, users
 from studio.access.trail import Entry, record
@@ -87,11 +86,6 @@ def _is_name(name: str) -> bool:
     return 1 <= len(name) <= _NAME_MOST and is_plain(name) and 1 <= len(name_key(name)) <= _NAME_MOST
 
 
-def _hash(token: str) -> str:
-    # What comes by HTTP may hold lone surrogates.
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 class UserService:
     """`clock` tells the moment, in UTC."""
 
@@ -111,7 +105,7 @@ class UserService:
         """Whom a session's cookie belongs to; None where it has ended, or its account is disabled."""
         if not token:
             return None
-        moment, mine = self._clock(), sessions.c.token_hash == _hash(token)
+        moment, mine = self._clock(), sessions.c.token_hash == token_hash(token)
         living = sa.select(users.c.id, users.c.role, sessions.c.created_at, sessions.c.seen_at).where(
             mine, sessions.c.expires_at > moment, sessions.c.user_id == users.c.id, users.c.active
         )
@@ -168,7 +162,7 @@ class UserService:
             if not row["active"]:
                 raise ConfigError("error.user.inactive", name=row["name"])
             connection.execute(invites.delete().where(invites.c.user_id == user_id))
-            values = {"user_id": user_id, "token_hash": _hash(token), "created_at": moment, "expires_at": moment + _INVITE}
+            values = {"user_id": user_id, "token_hash": token_hash(token), "created_at": moment, "expires_at": moment + _INVITE}
             connection.execute(invites.insert().values(**values))
         return token
 
@@ -278,7 +272,7 @@ class UserService:
         mine = (sessions.c.user_id == actor.user_id) & (sessions.c.expires_at > self._clock())
         with self._db.read() as connection:
             found = connection.execute(sa.select(sessions).where(mine).order_by(sessions.c.seen_at.desc())).mappings().all()
-        this, shown = _hash(token), ("created_at", "seen_at", "address", "agent")
+        this, shown = token_hash(token), ("created_at", "seen_at", "address", "agent")
         made = [({name: row[name] for name in shown}, row["token_hash"]) for row in found]
         return [Session(**values, id=hashed[:12], is_this=hashed == this) for values, hashed in made]
 
@@ -306,7 +300,7 @@ class UserService:
     @allows("account.leave")
     def logout(self, actor: Actor, token: str) -> None:
         """End one session. What is none of the actor's is left alone."""
-        mine = (sessions.c.user_id == actor.user_id) & (sessions.c.token_hash == _hash(token))
+        mine = (sessions.c.user_id == actor.user_id) & (sessions.c.token_hash == token_hash(token))
         with self._db.write() as connection:
             connection.execute(sessions.delete().where(mine))
 
@@ -339,7 +333,7 @@ class UserService:
         return row
 
     def _invited(self, connection: Connection, token: str) -> RowMapping:
-        opens = (invites.c.token_hash == _hash(token)) & (invites.c.expires_at > self._clock()) & users.c.active
+        opens = (invites.c.token_hash == token_hash(token)) & (invites.c.expires_at > self._clock()) & users.c.active
         row = connection.execute(self._select().where(opens)).mappings().first()
         if row is None:
             raise NotFoundError("error.access.no_invite")
@@ -364,7 +358,7 @@ class UserService:
         connection.execute(sessions.delete().where(sessions.c.token_hash.in_(over)))
         values = {"created_at": moment, "seen_at": moment, "expires_at": moment + _UNUSED, "address": actor.address[:64]}
         agent = "".join(char for char in agent[:1_000] if is_plain(char))[:200]  # its browser chose it, and it is shown
-        connection.execute(sessions.insert().values(token_hash=_hash(token), user_id=user_id, agent=agent, **values))
+        connection.execute(sessions.insert().values(token_hash=token_hash(token), user_id=user_id, agent=agent, **values))
         connection.execute(users.update().where(users.c.id == user_id).values(last_login_at=moment))
         return token
 
@@ -375,5 +369,5 @@ class UserService:
     def _end(self, connection: Connection, user_id: str, keep: str | None = None) -> None:
         """End the account's invitation and its sessions, but for the one of the token `keep`."""
         connection.execute(invites.delete().where(invites.c.user_id == user_id))
-        mine = (sessions.c.user_id == user_id) & (sessions.c.token_hash != ("" if keep is None else _hash(keep)))
+        mine = (sessions.c.user_id == user_id) & (sessions.c.token_hash != ("" if keep is None else token_hash(keep)))
         connection.execute(sessions.delete().where(mine))

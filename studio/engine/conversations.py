@@ -31,7 +31,7 @@ from studio.db import Database
 from studio.engine.client import Chunk, EngineClient
 from studio.engine.manager import EngineManager
 from studio.engine.protocol import Decoding
-from studio.engine.tables import answers, chats, turns
+from studio.engine.tables import answers, chats, thumbs, turns
 from studio.errors import ConfigError, EngineError, NotFoundError, StudioError
 from studio.ids import new_id, now
 from studio.models.tables import bases
@@ -314,6 +314,7 @@ class Conversations:
             for answer in cut_off:
                 row = answers.update().where(answers.c.id == answer.id)
                 connection.execute(row.values(state="running", finish_reason=None, error=None))
+                connection.execute(thumbs.delete().where(thumbs.c.answer_id == answer.id))  # it was for what stood there
                 decoding = Decoding.model_validate(answer.decoding)
                 if most is not None:
                     in_all = min(decoding.max_tokens, answer.tokens + most)

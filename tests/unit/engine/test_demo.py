@@ -119,6 +119,28 @@ def test_stop_and_go_on(demo: DemoService, solo: Link, fake: FakeGenerator) -> N
     assert answers_of(ended(demo, guest))[0].text == "Hello, doctor!"
 
 
+def test_a_thumb_for_half_an_answer_is_none_for_the_whole(demo: DemoService, solo: Link, fake: FakeGenerator) -> None:
+    guest = guest_of(solo)
+    fake.gate.allow(5)
+    ask(demo, guest)
+    until(lambda: answers_of(demo.conversation(guest))[0].text == "Hello")
+    demo.stop(guest)
+    half = answers_of(ended(demo, guest))[0]
+    demo.thumb(guest, half.id, 1)
+    fake.gate.open()
+    demo.go_on(guest)
+    assert answers_of(ended(demo, guest))[0].thumb == 0
+
+
+def test_an_answer_does_not_end_in_half_a_character(demo: DemoService, solo: Link, fake: FakeGenerator) -> None:
+    """Where the length limit cuts a character's bytes, the decoder puts U+FFFD in their place."""
+    guest = guest_of(solo)
+    fake.texts["base"] = "百姓\ufffd"
+    fake.gate.open()
+    ask(demo, guest)
+    assert answers_of(ended(demo, guest))[0].text == "百姓"
+
+
 def test_stop_and_go_on_without_a_chat_do_nothing(demo: DemoService, solo: Link, db: Database) -> None:
     for action in (demo.stop, demo.go_on, demo.start_over):
         action(guest_of(solo))
