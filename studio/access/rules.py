@@ -34,6 +34,9 @@ RULES: dict[str, Rule] = {
     "dataset.read": Rule(_VIEW),
     "dataset.look": Rule(_EDIT),  # into an upload, before anything is imported
     "dataset.import": Rule(_EDIT, recorded=True),
+    "dataset.write": Rule(_EDIT, recorded=True),
+    "dataset.lock": Rule(_EDIT, recorded=True),
+    "dataset.export": Rule(_VIEW, recorded=True),
     "dataset.delete": Rule(_EDIT, recorded=True),
     "model.read": Rule(_VIEW),
     "model.fetch": Rule(_EDIT, recorded=True),

@@ -88,12 +88,13 @@ def import_rows(
             store.create_dataset(
                 connection, spec.dataset_name, author, spec.note, dataset_id=dataset_id, job_id=job_id
             )
-            revision = store.open_revision(connection, dataset_id, author, f"import {spec.file_name}")
+            summary = {"key": "data.revision.import", "params": {"files": spec.file_name}}
+            store.open_first_revision(connection, dataset_id, author, summary)
         refusals = _Refusals()
         try:
             good = _good_rows(path, spec, rule, refusals, on_row)
-            n_good = store.write_rows(db, dataset_id, revision, good, author)
-            store.commit_revision(db, dataset_id, revision, _report(spec, look, n_good, refusals))
+            totals = store.write_rows(db, dataset_id, good, author)
+            store.commit_first_revision(db, dataset_id, totals, _report(spec, look, totals.counts.total(), refusals))
         except BaseException:
             store.discard_dataset(db, dataset_id)
             raise

@@ -51,7 +51,8 @@ class NewRow:
     """A row that is not stored yet.
 
     `content` is what `check_content(kind, content)` accepts. `references` are accepted answers beside the first, `rule`
-    holds checks for this row, `origin` says where it came from, `extra` what its file carried besides (CONTRACTS 2).
+    holds checks for this row, `origin` says where it came from, `extra` what its file carried besides (CONTRACTS 2), `flag` why
+    a person wants it looked at.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class NewRow:
     rule: dict[str, Any] | None = None
     origin: dict[str, Any] | None = None
     extra: dict[str, Any] | None = None
+    flag: str | None = None
 
 
 # --- checks -----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import uuid
 from collections.abc import Iterable, Iterator
@@ -16,18 +15,21 @@ from sqlalchemy.engine import Connection
 from studio.data import rows as row_rules
 from studio.data.rows import NewRow
 from studio.data.tables import datasets, revisions, rows
+from studio.data.totals import Totals
 from studio.db import Database
 from studio.errors import DataError, NotFoundError
 from studio.ids import new_id, now
 from studio.text import is_plain
 
 __all__ = [
+    "GAP",
     "MAX_NAME",
     "DatasetInfo",
     "StoredRow",
     "check_name",
-    "commit_revision",
+    "commit_first_revision",
     "create_dataset",
+    "holds",
     "iter_rows",
     "read_page",
     "write_rows",
@@ -37,7 +39,7 @@ __all__ = [
 MAX_NAME = 120
 
 #: Gap between positions, so that a row can be put between two others without moving any.
-_GAP = 1024
+GAP = 1024
 
 #: Rows a transaction inserts: for rows of 1 kB 8 ms on SQLite, 20 ms on PostgreSQL, far under the 100 ms of CONTRACTS 3.
 _BATCH = 100
@@ -54,10 +56,33 @@ class StoredRow:
     content_hash: str
     prompt_hash: str
     split: str | None
+    group_key: str | None
     topic: str | None
     tags: list[str]
+    references: list[str]
+    rule: dict[str, Any] | None
     origin: dict[str, Any] | None
     extra: dict[str, Any] | None
+    flag: str | None
+    n_chars: int
+    since: int
+    author: str
+
+    def as_new(self) -> NewRow:
+        """The same row, to be changed with `dataclasses.replace` and written again."""
+        return NewRow(
+            self.kind,
+            self.content,
+            split=self.split,
+            group_key=self.group_key,
+            tags=self.tags,
+            topic=self.topic,
+            references=self.references,
+            rule=self.rule,
+            origin=self.origin,
+            extra=self.extra,
+            flag=self.flag,
+        )
 
 
 _ROW_COLUMNS = [rows.c[name] for name in StoredRow.__dataclass_fields__]
@@ -76,6 +101,9 @@ class DatasetInfo:
     report: dict[str, Any]
     created_at: datetime
     committed_at: datetime
+    card: dict[str, Any] | None
+    locked_at: datetime | None
+    locked_by: str | None
 
     @property
     def n_rows(self) -> int:
@@ -122,33 +150,32 @@ def dataset_of_job(db: Database, job_id: str) -> tuple[str, bool] | None:
     return None if row is None else (row[0], bool(row[1]))
 
 
-def open_revision(connection: Connection, dataset_id: str, author: str, message: str) -> int:
-    """A pending revision: its rows are written in batches and nobody sees them before it is committed."""
-    newest = sa.select(sa.func.max(revisions.c.number)).where(revisions.c.dataset_id == dataset_id)
-    number = int(connection.execute(newest).scalar() or 0) + 1
-    connection.execute(
-        revisions.insert().values(
-            dataset_id=dataset_id, number=number, state="pending", message=message, author=author, created_at=now()
-        )
-    )
-    return number
+def open_first_revision(connection: Connection, dataset_id: str, author: str, summary: dict[str, Any]) -> None:
+    """Revision 1 of a new dataset, pending: its rows are written in batches and nobody sees them before it is committed."""
+    values = {"dataset_id": dataset_id, "number": 1, "state": "pending", "author": author, "created_at": now()}
+    states = {"message": "", "action": "import", "summary": summary, "state_of": 1, "parent": None}
+    connection.execute(revisions.insert().values(**values | states))
 
 
-def write_rows(db: Database, dataset_id: str, revision: int, new: Iterable[NewRow], author: str) -> int:
-    """Insert rows under a pending revision, a batch a transaction; returns how many."""
-    total = 0
+def write_rows(db: Database, dataset_id: str, new: Iterable[NewRow], author: str) -> Totals:
+    """Insert the rows of revision 1, a batch a transaction."""
+    totals = Totals()
+    position = 0
     batches = iter(new)
     while batch := list(itertools.islice(batches, _BATCH)):
-        values = [
-            _row_values(row, dataset_id, revision, (total + index + 1) * _GAP, author) for index, row in enumerate(batch)
-        ]
+        values = []
+        for row in batch:
+            position += GAP
+            values.append(row_values(row, dataset_id, 1, position, author))
+            totals.add(position, values[-1]["content_hash"], row.split)
         with db.write() as connection:
             connection.execute(rows.insert(), values)
-        total += len(batch)
-    return total
+    return totals
 
 
-def _row_values(row: NewRow, dataset_id: str, revision: int, position: int, author: str) -> dict[str, Any]:
+def row_values(row: NewRow, dataset_id: str, revision: int, position: int, author: str) -> dict[str, Any]:
+    """The columns of a new row version."""
+    words = row_rules.search_text(row.kind, row.content)
     return {
         "dataset_id": dataset_id,
         "position": position,
@@ -164,24 +191,21 @@ def _row_values(row: NewRow, dataset_id: str, revision: int, position: int, auth
         "rule": row.rule,
         "origin": row.origin,
         "extra": row.extra,
-        "search_text": row_rules.search_text(row.kind, row.content),
+        "flag": row.flag,
+        "n_chars": len(words),
+        "search_text": words,
         "since": revision,
         "until": None,
         "author": author,
     }
 
 
-def commit_revision(db: Database, dataset_id: str, revision: int, report: dict[str, Any]) -> None:
-    """Make a pending revision visible by one last update."""
-    with db.read() as connection:
-        counts = _counts(connection, dataset_id, revision)
-        digest = _content_hash(connection, dataset_id, revision)
+def commit_first_revision(db: Database, dataset_id: str, totals: Totals, report: dict[str, Any]) -> None:
+    """Make the pending revision 1 visible by one last update."""
+    values = totals.as_values() | {"changes": {"added": totals.counts.total(), "removed": 0, "changed": 0}}
+    this = sa.and_(revisions.c.dataset_id == dataset_id, revisions.c.number == 1)
     with db.write() as connection:
-        connection.execute(
-            revisions.update()
-            .where(revisions.c.dataset_id == dataset_id, revisions.c.number == revision)
-            .values(state="committed", committed_at=now(), counts=counts, content_hash=digest, report=report)
-        )
+        connection.execute(revisions.update().where(this).values(state="committed", committed_at=now(), report=report, **values))
 
 
 #: Begins the content hash of a revision that is losing rows; no snapshot is made of one.
@@ -193,16 +217,6 @@ def mark_purging(connection: Connection, dataset_id: str, revision: int) -> bool
     this = sa.and_(revisions.c.dataset_id == dataset_id, revisions.c.number == revision, revisions.c.state == "committed")
     unmarked = sa.and_(this, ~revisions.c.content_hash.startswith(PURGING))
     return connection.execute(revisions.update().where(unmarked).values(content_hash=PURGING + uuid.uuid4().hex)).rowcount > 0
-
-
-def count_again(db: Database, dataset_id: str, revision: int) -> None:
-    """Counts and content hash of a committed revision, from the rows that it still has."""
-    with db.read() as connection:
-        counts = _counts(connection, dataset_id, revision)
-        digest = _content_hash(connection, dataset_id, revision)
-    this = sa.and_(revisions.c.dataset_id == dataset_id, revisions.c.number == revision)
-    with db.write() as connection:
-        connection.execute(revisions.update().where(this).values(counts=counts, content_hash=digest))
 
 
 def check_hash(db: Database, dataset_id: str, revision: int, content_hash: str) -> None:
@@ -224,28 +238,12 @@ def discard_dataset(db: Database, dataset_id: str) -> None:
                 return
 
 
-def _holds(dataset_id: str, revision: int) -> sa.ColumnElement[bool]:
+def holds(dataset_id: str, revision: int) -> sa.ColumnElement[bool]:
     return sa.and_(
         rows.c.dataset_id == dataset_id,
         rows.c.since <= revision,
         sa.or_(rows.c.until.is_(None), rows.c.until > revision),
     )
-
-
-def _counts(connection: Connection, dataset_id: str, revision: int) -> dict[str, int]:
-    query = sa.select(rows.c.split, sa.func.count()).where(_holds(dataset_id, revision)).group_by(rows.c.split)
-    return {split or "none": count for split, count in connection.execute(query)}
-
-
-def _content_hash(connection: Connection, dataset_id: str, revision: int) -> str:
-    """sha256 over the rows' hashes and splits in their order: two revisions with the same rows share a snapshot."""
-    digest = hashlib.sha256()
-    query = (
-        sa.select(rows.c.content_hash, rows.c.split).where(_holds(dataset_id, revision)).order_by(rows.c.position, rows.c.id)
-    )
-    for content_hash, split in connection.execute(query):
-        digest.update(f"{content_hash}:{split or ''}\n".encode())
-    return digest.hexdigest()
 
 
 def select_datasets() -> sa.Select[Any]:
@@ -267,6 +265,9 @@ def select_datasets() -> sa.Select[Any]:
             revisions.c.report,
             datasets.c.created_at,
             revisions.c.committed_at,
+            datasets.c.card,
+            datasets.c.locked_at,
+            datasets.c.locked_by,
         )
         .join(newest, newest.c.dataset_id == datasets.c.id)
         .join(
@@ -295,7 +296,7 @@ def read_page(
     limit: int = 50,
 ) -> list[StoredRow]:
     """Up to `limit` rows in order, behind `after` or in front of `before`, both `(position, id)`: by keyset, never by offset."""
-    query = sa.select(*_ROW_COLUMNS).where(_holds(dataset_id, revision)).limit(limit)
+    query = sa.select(*_ROW_COLUMNS).where(holds(dataset_id, revision)).limit(limit)
     if split is not None:
         query = query.where(rows.c.split == split)
     key = sa.tuple_(rows.c.position, rows.c.id)
@@ -312,7 +313,7 @@ def read_page(
 
 def count_before(db: Database, dataset_id: str, revision: int, split: str | None, key: tuple[int, int]) -> int:
     """How many rows stand in front of a row, for "rows 51–100 of 320"."""
-    query = sa.select(sa.func.count()).select_from(rows).where(_holds(dataset_id, revision))
+    query = sa.select(sa.func.count()).select_from(rows).where(holds(dataset_id, revision))
     query = query.where(sa.tuple_(rows.c.position, rows.c.id) < key)
     if split is not None:
         query = query.where(rows.c.split == split)

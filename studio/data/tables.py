@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from studio.data.rows import MAX_LABEL
 from studio.db import Json, UtcDateTime, metadata
 
-__all__ = ["datasets", "revisions", "rows"]
+__all__ = ["datasets", "drafts", "locked_prompts", "revisions", "rows"]
 
 datasets = sa.Table(
     "datasets",
@@ -18,6 +18,9 @@ datasets = sa.Table(
     sa.Column("author", sa.String(40), nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("job_id", sa.String(40)),  # of the import that made it; null for one made in a request
+    sa.Column("card", Json),  # what people say about it (card.Card)
+    sa.Column("locked_at", UtcDateTime),  # its test rows are locked since
+    sa.Column("locked_by", sa.String(40)),
 )
 
 revisions = sa.Table(
@@ -33,7 +36,20 @@ revisions = sa.Table(
     sa.Column("content_hash", sa.String(64)),
     sa.Column("counts", Json),  # rows by split; "none" for rows without one
     sa.Column("report", Json),  # what an import read, took and refused
+    sa.Column("name", sa.String(MAX_LABEL)),  # that a person gave it
+    sa.Column("action", sa.String(16), nullable=False, server_default="import"),  # import | edit | replace | undo | redo | restore | ...
+    sa.Column("summary", Json),  # {key, params}: what the studio says about it, in the reader's language
+    sa.Column("changes", Json),  # rows {added, removed, changed}
+    # An undo makes a new revision with the rows of an older one: `state_of` is the one that first had these rows (its own
+    # number where they are new), `parent` the `state_of` of the revision before it.
+    sa.Column("state_of", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("parent", sa.Integer),
+    sa.Column("row_sum", sa.String(64)),  # a sum over the rows that grows with each change (revisions.row_term)
+    sa.Column("job_id", sa.String(40)),  # of the job that writes it
 )
+
+#: Most rows are never replaced: the index over those that were stays small.
+_GONE = sa.text("until IS NOT NULL")
 
 rows = sa.Table(
     "rows",
@@ -53,10 +69,31 @@ rows = sa.Table(
     sa.Column("rule", Json),
     sa.Column("origin", Json),
     sa.Column("extra", Json),
+    sa.Column("flag", sa.String(MAX_LABEL)),  # why a person wants it looked at; null: nobody does
+    sa.Column("n_chars", sa.Integer, nullable=False, server_default="0"),  # characters of search_text
     sa.Column("search_text", sa.Text, nullable=False),
     sa.Column("since", sa.Integer, nullable=False),
     sa.Column("until", sa.Integer),  # null: still holds
     sa.Column("author", sa.String(40), nullable=False),
     sa.Index("ix_rows_dataset_id_position", "dataset_id", "position", "id"),
-    sa.Index("ix_rows_dataset_id_prompt_hash", "dataset_id", "prompt_hash"),
+    sa.Index("ix_rows_dataset_id_since", "dataset_id", "since"),
+    sa.Index("ix_rows_dataset_id_until", "dataset_id", "until", sqlite_where=_GONE, postgresql_where=_GONE),
+)
+
+#: Files that somebody has brought and looks at, before they are imported.
+drafts = sa.Table(
+    "drafts",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("author", sa.String(40), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("files", Json, nullable=False),  # [drafts.DraftFile]
+)
+
+#: Prompts of locked test sets: rows with these are not trained on, in any dataset.
+locked_prompts = sa.Table(
+    "locked_prompts",
+    metadata,
+    sa.Column("dataset_id", sa.String(40), sa.ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("prompt_hash", sa.String(64), primary_key=True),
 )

@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection
 from studio.access.tables import audit, links
 from studio.data.importer import read_rows
 from studio.data.rows import NewRow, content_hash
-from studio.data.tables import datasets, revisions, rows
+from studio.data.tables import datasets, drafts, revisions, rows
 from studio.db import Database
 from studio.engine.tables import answers, chats, thumbs, turns
 from studio.errors import ConfigError, DataError, NotFoundError
@@ -42,8 +42,9 @@ _TEXTS = (".yaml", ".json", ".jsonl", ".txt", ".log")
 
 #: Where words of people stand beside what they are kept for: there the phrase is blanked and the rest stays.
 _RECORDED: tuple[tuple[sa.Table, tuple[str, ...]], ...] = (
-    (datasets, ("name", "note")),
-    (revisions, ("message", "report")),
+    (datasets, ("name", "note", "card")),
+    (revisions, ("message", "report", "name", "summary")),
+    (drafts, ("files",)),
     (runs, ("name", "spec")),
     (jobs, ("name", "spec", "result", "error")),
     (events, ("body",)),

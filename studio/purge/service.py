@@ -30,6 +30,7 @@ from sqlalchemy.engine import Connection
 from studio.access import Actor, allows
 from studio.access.trail import Entry, record
 from studio.data import store
+from studio.data.revisions import count_again
 from studio.data.tables import datasets, revisions, rows
 from studio.db import Database
 from studio.engine.manager import EngineManager
@@ -223,7 +224,7 @@ class PurgeService:
             marked = revisions.c.content_hash.startswith(store.PURGING)
             found = connection.execute(sa.select(revisions.c.dataset_id, revisions.c.number).where(marked)).all()
         for dataset_id, number in found:
-            store.count_again(self._db, dataset_id, number)
+            count_again(self._db, dataset_id, number)
             self.between()
 
     def _entomb(self, dataset_id: str) -> None:
