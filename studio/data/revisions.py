@@ -23,7 +23,7 @@ from sqlalchemy.engine import Connection
 
 from studio.data import rows as row_rules
 from studio.data.rows import NewRow
-from studio.data.store import GAP, StoredRow, holds, row_values
+from studio.data.store import GAP, PackedRow, StoredRow, holds, insert_rows, packed_row
 from studio.data.tables import datasets, revisions, rows
 from studio.data.totals import Totals
 from studio.db import Database
@@ -235,7 +235,7 @@ class Editor:
         self._values = {"author": author, "action": action, "summary": summary, "message": message, "job_id": job_id}
         self._stack = contextlib.ExitStack()
         self._ending: list[int] = []
-        self._new: list[dict[str, Any]] = []
+        self._new: list[PackedRow] = []
         self._last: int | None = None
         self.revision: int | None = None
         self.changes = {"added": 0, "removed": 0, "changed": 0}
@@ -302,9 +302,8 @@ class Editor:
         self._pending.totals.take(old.position, old.content_hash, old.split)
 
     def _put(self, new: NewRow, position: int) -> None:
-        values = row_values(new, self._dataset_id, self._pending.number, position, self._author)
-        self._new.append(values)
-        self._pending.totals.add(position, values["content_hash"], new.split)
+        self._new.append(packed_row(new, self._dataset_id, self._pending.number, position, self._author))
+        self._pending.totals.add(position, self._new[-1].content_hash, new.split)
         self._flush_if_full()
 
     def _behind_all(self) -> int:
@@ -329,7 +328,7 @@ class Editor:
                 if ended != len(self._ending):
                     raise DataError("error.data.row_changed", field="row")
             if self._new:
-                connection.execute(rows.insert(), self._new)
+                insert_rows(connection, self._new)
         self._ending, self._new = [], []
 
     def _forget(self) -> None:

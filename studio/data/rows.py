@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from studio.errors import DataError
 
@@ -19,10 +19,12 @@ __all__ = [
     "MAX_LABEL",
     "ROLES",
     "SPLITS",
+    "Encoded",
     "NewRow",
     "check_content",
     "check_storable",
     "content_hash",
+    "encoded",
     "json_type",
     "last_answer",
     "prompt_hash",
@@ -320,7 +322,51 @@ def content_hash(content: Any) -> str:
     No Unicode normalisation: é as one character and as two are two contents.
     """
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _sha256(text)
+
+
+def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+class Encoded(NamedTuple):
+    """What is stored of a content: compact JSON, the two hashes, the searchable text."""
+
+    content: str
+    content_hash: str
+    prompt_hash: str
+    search_text: str
+
+
+def encoded(kind: str, content: Content) -> Encoded:
+    """The four at once, for what `check_content` accepts."""
+    if kind == "chat" and len(content) == 1 and all(message.keys() == _PLAIN_TURN for message in content["messages"]):
+        return _encoded_chat(content["messages"])
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return Encoded(text, content_hash(content), prompt_hash(kind, content), search_text(kind, content))
+
+
+_PLAIN_TURN = {"role": "", "content": ""}.keys()
+_quoted = json.encoder.encode_basestring  # a string as JSON, not escaped; in C
+
+
+def _encoded_chat(messages: list[dict[str, Any]]) -> Encoded:
+    """The same for plain conversations, which most rows of large files are: each text is quoted once instead of four times."""
+    stored: list[str] = []
+    canonical: list[str] = []
+    last = len(messages)
+    for at, message in enumerate(messages):
+        role, text = message["role"], _quoted(message["content"])
+        canonical.append(f'{{"content":{text},"role":"{role}"}}')
+        stored.append(canonical[-1] if next(iter(message)) == "content" else f'{{"role":"{role}","content":{text}}}')
+        if role == "assistant":
+            last = at
+    return Encoded(
+        '{"messages":[' + ",".join(stored) + "]}",
+        _sha256('{"messages":[' + ",".join(canonical) + "]}"),
+        _sha256("[" + ",".join(canonical[:last]) + "]"),
+        "\n".join([message["content"] for message in messages]),
+    )
 
 
 def prompt_hash(kind: str, content: Content) -> str:

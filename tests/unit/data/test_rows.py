@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from studio.data.rows import check_content, content_hash, last_answer, prompt_hash, search_text
+from studio.data.rows import ROLES, check_content, content_hash, encoded, last_answer, prompt_hash, search_text
 from studio.errors import DataError
 
 USER = {"role": "user", "content": "高血压是什么？"}
@@ -136,3 +139,34 @@ def test_last_answers_and_searchable_words() -> None:
     assert search_text("choice", {"question": "q", "options": ["a", "b"], "answer": 0}) == "q\na\nb"
     assert search_text("label", {"text": "t", "label": "l"}) == "t\nl"
     assert search_text("prompt", {"messages": [USER], "answer": "x"}).endswith("\nx")
+
+
+# --- all at once ------------------------------------------------------------------------------------------------------
+
+_TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=20).filter(str.strip)
+_TURNS = st.lists(
+    st.builds(
+        lambda role, text, first: {"content": text, "role": role} if first else {"role": role, "content": text},
+        st.sampled_from(ROLES),
+        _TEXTS,
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=5,
+)
+_CONTENTS = st.one_of(
+    st.tuples(st.just("chat"), st.fixed_dictionaries({"messages": _TURNS})),
+    st.tuples(st.just("chat"), st.fixed_dictionaries({"messages": _TURNS, "tools": st.just([{"name": "f", "a": 1}])})),
+    st.tuples(st.just("text"), st.fixed_dictionaries({"text": _TEXTS})),
+    st.tuples(st.just("choice"), st.fixed_dictionaries({"question": _TEXTS, "options": st.lists(_TEXTS), "answer": st.just(0)})),
+)
+
+
+@given(_CONTENTS)
+def test_what_is_stored_of_a_content_is_what_each_function_says_alone(pair: tuple[str, dict[str, Any]]) -> None:
+    kind, content = pair
+    stored = encoded(kind, content)
+    assert stored.content == json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    assert stored.content_hash == content_hash(content)
+    assert stored.prompt_hash == prompt_hash(kind, content)
+    assert stored.search_text == search_text(kind, content)
