@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from studio.data import store
 from studio.data.importer import Inspection, Refused, inspect_file, read_rows
+from studio.data.readers.base import ReadOptions
 from studio.data.rows import NewRow, prompt_hash
-from studio.data.split import SplitRule, split_rule
+from studio.data.split import SplitRule, split_rule, streamed_rule
 from studio.data.tables import datasets, revisions
+from studio.data.uploads import upload_path
 from studio.db import Database
 from studio.errors import DataError
 from studio.ids import new_id, now
@@ -28,26 +30,50 @@ from studio.jobs.spec import Spec, checked
 from studio.jobs.tables import jobs
 from studio.settings import Settings
 
-__all__ = ["ImportSpec", "import_rows", "run_import", "sweep"]
+__all__ = ["ImportFile", "ImportSpec", "import_rows", "run_import", "sweep"]
 
 _KEPT_REFUSALS = 50
+_MAX_NAMES = 120
 
 #: An unfinished dataset without a lock on this host is nobody's after this long.
 _FOREIGN = timedelta(minutes=10)
 
 
+class ImportFile(BaseModel):
+    """A staged file and how it is read: `mapping` as in `formats.mapped`, `options` as in `readers.ReadOptions`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    upload: str = Field(pattern="^[0-9a-f]{64}$", description="sha256 of the uploaded file")
+    name: str
+    mapping: dict[str, str | None] | None = None
+    options: dict[str, Any] | None = None
+
+
 class ImportSpec(Spec):
-    """From a staged upload to a dataset. Shares count only when the file itself names no split."""
+    """From staged files, one after the other, to one dataset. Shares count only for rows whose file names no split."""
 
     kind: str = "import"
-    upload: str = Field(pattern="^[0-9a-f]{64}$", description="sha256 of the uploaded file")
-    file_name: str
+    files: list[ImportFile] = Field(min_length=1)
     dataset_name: str
     note: str = ""
-    mapping: dict[str, str | None] | None = None
     validation_share: float = Field(0.1, ge=0, lt=0.5)
     test_share: float = Field(0.1, ge=0, lt=0.5)
     seed: int = 42
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_file(cls, values: Any) -> Any:
+        """Before imports could take several files, the only one stood in the spec itself."""
+        if not isinstance(values, dict) or "upload" not in values:
+            return values
+        rest = dict(values)
+        file = {"upload": rest.pop("upload"), "name": rest.pop("file_name", None), "mapping": rest.pop("mapping", None)}
+        return rest | {"files": [file]}
+
+    @property
+    def names(self) -> str:
+        return ", ".join(file.name for file in self.files)
 
 
 class _Refusals:
@@ -77,28 +103,42 @@ def import_rows(
     Returns the dataset's id. Raises DataError, and leaves no dataset behind, when the file cannot be read or holds no
     good row. A killed one leaves a dataset that nobody sees; `sweep` takes it back.
     """
-    path = settings.folder("uploads") / spec.upload
-    look = inspect_file(path, spec.file_name, mapping=spec.mapping)
-    if look.n_good == 0:
-        raise DataError("error.data.no_good_rows", name=spec.file_name, refused=look.n_refused)
-    rule = None if look.splits else _rule(path, spec)
+    looks = [_look(settings, file) for file in spec.files]
+    if not any(look.n_good for look in looks):
+        raise DataError("error.data.no_good_rows", name=spec.names, refused=sum(look.n_refused for look in looks))
+    rule = _rule(settings, spec, looks)
     dataset_id = new_id("ds")
     with _held(settings, dataset_id):
         with db.write() as connection:
             store.create_dataset(
                 connection, spec.dataset_name, author, spec.note, dataset_id=dataset_id, job_id=job_id
             )
-            summary = {"key": "data.revision.import", "params": {"files": spec.file_name}}
+            summary = {"key": "data.revision.import", "params": {"files": shortened(spec.names)}}
             store.open_first_revision(connection, dataset_id, author, summary)
         refusals = _Refusals()
         try:
-            good = _good_rows(path, spec, rule, refusals, on_row)
-            totals = store.write_rows(db, dataset_id, good, author)
-            store.commit_first_revision(db, dataset_id, totals, _report(spec, look, totals.counts.total(), refusals))
+            good = _good_rows(settings, spec, refusals, on_row)
+            totals = store.write_rows(db, dataset_id, good, author, split_of=rule.split_of)
+            store.commit_first_revision(db, dataset_id, totals, _report(spec, looks, totals.counts.total(), refusals))
         except BaseException:
             store.discard_dataset(db, dataset_id)
             raise
     return dataset_id
+
+
+def _look(settings: Settings, file: ImportFile) -> Inspection:
+    return inspect_file(upload_path(settings, file.upload), file.name, **_how(file))
+
+
+def _how(file: ImportFile) -> dict[str, Any]:
+    """What a person has decided about the file's reading."""
+    decided: dict[str, Any] = {"mapping": file.mapping}
+    return decided if file.options is None else decided | {"options": ReadOptions(**file.options)}
+
+
+def shortened(names: str) -> str:
+    """A list of names that fits a line of the history."""
+    return names if len(names) <= _MAX_NAMES else names[: _MAX_NAMES - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 @contextlib.contextmanager
@@ -147,38 +187,41 @@ def _was_killed(settings: Settings, dataset_id: str, created_at: datetime) -> bo
         return now() - created_at > _FOREIGN  # made on another host: its lock is not to be seen from here
 
 
-def _rule(path: Path, spec: ImportSpec) -> SplitRule:
-    prompts = (
-        prompt_hash(row.kind, row.content)
-        for row in read_rows(path, spec.file_name, mapping=spec.mapping)
-        if isinstance(row, NewRow)
-    )
-    return split_rule(
-        prompts, validation_share=spec.validation_share, test_share=spec.test_share, seed=spec.seed
-    )
+def _rule(settings: Settings, spec: ImportSpec, looks: list[Inspection]) -> SplitRule:
+    """Exact shares where the files are small enough to be read twice; of a large one each prompt is drawn by itself, which
+    comes within a fraction of a percent.
+    """
+    validation, test = (0.0, 0.0) if any(look.splits for look in looks) else (spec.validation_share, spec.test_share)
+    if any(look.truncated for look in looks):
+        return streamed_rule(validation_share=validation, test_share=test, seed=spec.seed)
+    prompts = (prompt_hash(row.kind, row.content) for row in _rows(settings, spec) if isinstance(row, NewRow))
+    return split_rule(prompts, validation_share=validation, test_share=test, seed=spec.seed)
+
+
+def _rows(settings: Settings, spec: ImportSpec) -> Iterator[NewRow | Refused]:
+    for file in spec.files:
+        path = upload_path(settings, file.upload)
+        yield from read_rows(path, file.name, **_how(file))
 
 
 def _good_rows(
-    path: Path, spec: ImportSpec, rule: SplitRule | None, refusals: _Refusals, on_row: Callable[[int], None]
+    settings: Settings, spec: ImportSpec, refusals: _Refusals, on_row: Callable[[int], None]
 ) -> Iterator[NewRow]:
-    for number, row in enumerate(read_rows(path, spec.file_name, mapping=spec.mapping), start=1):
+    for number, row in enumerate(_rows(settings, spec), start=1):
         on_row(number)
         if isinstance(row, Refused):
             refusals.add(row)
-        elif row.split is None:
-            split = "train" if rule is None else rule.split_of(prompt_hash(row.kind, row.content))
-            yield dataclasses.replace(row, split=split)
         else:
             yield row
 
 
-def _report(spec: ImportSpec, look: Inspection, n_good: int, refusals: _Refusals) -> dict[str, Any]:
+def _report(spec: ImportSpec, looks: list[Inspection], n_good: int, refusals: _Refusals) -> dict[str, Any]:
+    files = [
+        {"name": file.name, "upload": file.upload, "format": look.file_format, "encoding": look.encoding, "shape": look.shape}
+        for file, look in zip(spec.files, looks, strict=True)
+    ]
     return {
-        "file": spec.file_name,
-        "upload": spec.upload,
-        "format": look.file_format,
-        "encoding": look.encoding,
-        "shape": look.shape,
+        "files": files,
         "n_good": n_good,
         "n_refused": refusals.by_key.total(),
         "refused_by_key": dict(refusals.by_key),

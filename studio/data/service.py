@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import os
-import shutil
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +13,13 @@ import sqlalchemy as sa
 from studio.access import Actor, allows
 from studio.data import store
 from studio.data.importer import Inspection, inspect_file
-from studio.data.jobs import ImportSpec, import_rows, sweep
+from studio.data.jobs import ImportFile, ImportSpec, import_rows, sweep
 from studio.data.refusal import rendered_or_refused
 from studio.data.render import Piece, Template, pieces, render
 from studio.data.tables import datasets
 from studio.data.templates import template_of
+from studio.data.uploads import stage, upload_path
 from studio.db import Database
-from studio.errors import DataError
 from studio.jobs.queue import insert_job
 from studio.settings import ROOT, Settings
 
@@ -75,52 +70,21 @@ class DataService:
     @allows("dataset.look")
     def stage(self, actor: Actor, path: Path) -> str:
         """Keep an upload under its sha256 and return that. Raises DataError over the size limit."""
-        size = path.stat().st_size
-        if size > self._settings.max_upload_mb * 2**20:
-            raise DataError("error.data.upload_too_large", size_bytes=size, limit_bytes=self._settings.max_upload_mb * 2**20)
-        if size > shutil.disk_usage(self._settings.home).free // 2:
-            raise DataError("error.data.no_disk", size_bytes=size, free_bytes=shutil.disk_usage(self._settings.home).free)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        target = self._upload(digest)
-        if target.exists():
-            os.utime(target)  # wanted again: what is cleaned away is what nobody wanted for long
-        else:
-            temporary = target.with_name(f"{digest}.{uuid.uuid4().hex}.tmp")  # two people may bring the same file at once
-            try:
-                shutil.copyfile(path, temporary)
-                temporary.replace(target)
-            except OSError as error:
-                temporary.unlink(missing_ok=True)
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-                free = shutil.disk_usage(self._settings.home).free
-                raise DataError("error.data.no_disk", size_bytes=size, free_bytes=free) from error
-        return digest
-
-    def _upload(self, digest: str) -> Path:
-        if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
-            raise DataError("error.data.unknown_upload")
-        return self._settings.folder("uploads") / digest
+        return stage(self._settings, path)
 
     @allows("dataset.look")
     def inspect(
         self, actor: Actor, upload: str, file_name: str, mapping: Mapping[str, str | None] | None = None
     ) -> Inspection:
         """What a staged file holds, before anything is imported."""
-        path = self._upload(upload)
-        if not path.exists():
-            raise DataError("error.data.unknown_upload")
-        return inspect_file(path, file_name, mapping=mapping)
+        return inspect_file(upload_path(self._settings, upload), file_name, mapping=mapping)
 
     @allows("dataset.import")
     def import_upload(self, actor: Actor, spec: ImportSpec, *, request_id: str | None = None) -> Imported:
-        """Import the good rows of a staged file: at once when it is small, as a job otherwise."""
-        path = self._upload(spec.upload)
-        if not path.exists():
-            raise DataError("error.data.unknown_upload")
+        """Import the good rows of staged files: at once when they are small, as a job otherwise."""
+        size = sum(upload_path(self._settings, file.upload).stat().st_size for file in spec.files)
         self.recover()  # a killed import may hold the name
-        if path.stat().st_size <= _SMALL_BYTES:
+        if size <= _SMALL_BYTES:
             return Imported(dataset_id=self._import_now(actor, spec, request_id))
         with self._db.write() as connection:
             store.check_name(connection, spec.dataset_name)
@@ -147,7 +111,7 @@ class DataService:
         if known is not None:
             return str(known)
         digest = self.stage(actor, SAMPLE_FILE)
-        spec = ImportSpec(upload=digest, file_name=SAMPLE_FILE.name, dataset_name=name, note=note)
+        spec = ImportSpec(files=[ImportFile(upload=digest, name=SAMPLE_FILE.name)], dataset_name=name, note=note)
         return import_rows(self._db, self._settings, spec, actor.user_id)
 
     def recover(self) -> int:

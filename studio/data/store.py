@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -159,8 +159,12 @@ def open_first_revision(connection: Connection, dataset_id: str, author: str, su
     connection.execute(revisions.insert().values(**values | states))
 
 
-def write_rows(db: Database, dataset_id: str, new: Iterable[NewRow], author: str) -> Totals:
-    """Insert the rows of revision 1, a batch a transaction."""
+def write_rows(
+    db: Database, dataset_id: str, new: Iterable[NewRow], author: str, *, split_of: Callable[[str], str] | None = None
+) -> Totals:
+    """Insert the rows of revision 1, a batch a transaction. A row without a split gets what `split_of` says of its prompt's
+    hash.
+    """
     totals = Totals()
     position = 0
     batches = iter(new)
@@ -168,8 +172,11 @@ def write_rows(db: Database, dataset_id: str, new: Iterable[NewRow], author: str
         packed = []
         for row in batch:
             position += GAP
-            packed.append(packed_row(row, dataset_id, 1, position, author))
-            totals.add(position, packed[-1].content_hash, row.split)
+            made = packed_row(row, dataset_id, 1, position, author)
+            if made.split is None and split_of is not None:
+                made = made._replace(split=split_of(made.prompt_hash))
+            packed.append(made)
+            totals.add(position, made.content_hash, made.split)
         with db.write() as connection:
             insert_rows(connection, packed)
     return totals

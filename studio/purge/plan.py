@@ -190,7 +190,7 @@ class Planner:
         return plan
 
     def _find_rows(self, plan: Plan, phrase: Phrase) -> None:
-        names = ("content", "references", "origin", "extra", "tags", "rule", "group_key", "topic", "search_text")
+        names = ("content", "references", "origin", "extra", "tags", "rule", "group_key", "topic", "flag", "search_text")
         raw = [sa.type_coerce(rows.c[name], sa.Text).label(name) for name in names]
         query = sa.select(rows.c.id, rows.c.dataset_id, rows.c.since, rows.c.until, *raw)
         spans: dict[str, set[tuple[int, int | None]]] = defaultdict(set)
@@ -263,6 +263,7 @@ class Planner:
         with self._db.read() as connection:
             for job in connection.execute(imports.where(datasets.c.id == dataset_id)).all():
                 spec = job.spec | {name: PURGED for name in ("file_name", "dataset_name", "note") if job.spec.get(name)}
+                spec |= {"files": [file | {"name": PURGED} for file in spec["files"]]} if "files" in spec else {}
                 if spec != job.spec:
                     plan.records.append(Record(jobs, (job.id,), {"name": dataset_id, "spec": spec}))
                 folder = RunFolder(self._settings.home / job.folder)
@@ -295,7 +296,9 @@ class Planner:
             for row in connection.execute(query.where(revisions.c.dataset_id.in_(affected))):
                 plan.hashes |= {row.content_hash} - {None}
                 report = row.report or {}
-                if "upload" in report:
+                if "files" in report:
+                    uploads.update(name for file in report["files"] for name in (file["upload"], file.get("archive")) if name)
+                elif "upload" in report:
                     uploads.add(report["upload"])
                 elif plan.phrase is None and report:
                     uploads.update(self._uploads_of(connection, row.dataset_id, report.get("file", "")))
@@ -392,7 +395,7 @@ def _speaking(phrase: Phrase, row: Any) -> str | None:
         for text in leaves(value, skip=skip, names=name == "extra"):
             if phrase.is_in(text):
                 return text
-    return next((text for text in (row.group_key, row.topic, row.search_text) if text and phrase.is_in(text)), None)
+    return next((text for text in (row.group_key, row.topic, row.flag, row.search_text) if text and phrase.is_in(text)), None)
 
 
 def _blanked(phrase: Phrase, column: sa.Column[Any], value: Any) -> Any:

@@ -113,7 +113,7 @@ class PurgeService:
         with self._db.read() as connection:
             imports = set(connection.execute(made).scalars())
             for job in connection.execute(sa.select(jobs).where(jobs.c.state.not_in(ENDED))):
-                if job.run_id in trained or job.folder in folders or job.id in imports or job.spec.get("upload") in uploads:
+                if job.run_id in trained or job.folder in folders or job.id in imports or uploads & _uploads_of(job.spec):
                     raise JobError("error.purge.at_work", name=job.name)
 
     def _tell(self, actor: Actor, wanted: Wanted, found: Found, delete_checkpoints: bool) -> None:
@@ -233,8 +233,9 @@ class PurgeService:
             if connection.execute(sa.select(runs.c.id).where(runs.c.dataset_id == dataset_id).limit(1)).first() is None:
                 connection.execute(datasets.delete().where(datasets.c.id == dataset_id))
                 return
-            connection.execute(revisions.update().where(revisions.c.dataset_id == dataset_id).values(message="", report={}))
-            connection.execute(datasets.update().where(datasets.c.id == dataset_id).values(name=dataset_id, note=""))
+            said = {"message": "", "report": {}, "name": None, "summary": None}
+            connection.execute(revisions.update().where(revisions.c.dataset_id == dataset_id).values(**said))
+            connection.execute(datasets.update().where(datasets.c.id == dataset_id).values(name=dataset_id, note="", card=None))
 
     # 4 The file
 
@@ -281,3 +282,10 @@ def _end_of(path: Path, seq: int) -> int:
             if line.endswith(b"\n") and isinstance(event, dict) and event.get("seq", seq + 1) <= seq:
                 end = at
     return end
+
+
+def _uploads_of(spec: dict[str, Any]) -> set[str]:
+    """The staged files that an import reads; of one from before imports took several, the only one."""
+    return {file["upload"] for file in spec.get("files", ()) if isinstance(file, dict) and "upload" in file} | (
+        {spec["upload"]} if "upload" in spec else set()
+    )

@@ -90,7 +90,8 @@ def test_good_rows_are_imported_and_refused_ones_are_counted_with_their_reasons(
     info = imported(services, actor, write_rows([question(1), *broken, question(2), question(3)]))
     assert info.n_rows == 3
     report = info.report
-    assert (report["n_good"], report["n_refused"], report["file"], report["format"]) == (3, 2, "rows.jsonl", "jsonl")
+    assert (report["n_good"], report["n_refused"]) == (3, 2)
+    assert [(file["name"], file["format"]) for file in report["files"]] == [("rows.jsonl", "jsonl")]
     assert report["refused_by_key"] == {"error.data.empty_question": 1, "error.data.empty_answer": 1}
     assert [row["line"] for row in report["refused"]] == [2, 3]
 
@@ -100,7 +101,7 @@ def test_the_sample_has_the_splits_that_its_readme_names(services: Services, act
     first = services.data.import_sample(actor, "sample")
     info = services.data.get(actor, first)
     assert info.counts == {"train": 256, "validation": 32, "test": 62}
-    assert (info.report["n_refused"], info.report["file"]) == (0, SAMPLE_FILE.name)
+    assert (info.report["n_refused"], info.report["files"][0]["name"]) == (0, SAMPLE_FILE.name)
     assert services.data.import_sample(actor, "sample") == first
     assert len(services.data.list(actor)) == 1
 
@@ -227,7 +228,7 @@ from studio.settings import ROOT, Settings
 
 home, url, upload = sys.argv[1:]
 settings = Settings(home=Path(home), database_url=url)
-store.commit_revision = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+store.commit_first_revision = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 spec = ImportSpec(upload=upload, file_name="half.jsonl", dataset_name="half")
 import_rows(Database(settings.url), settings, spec, "usr_a")
 """
@@ -261,9 +262,9 @@ def test_what_another_host_still_imports_is_left_alone_for_ten_minutes(
 
 def test_a_spec_with_unknown_fields_is_refused_by_the_job(job_context: Callable[..., JobContext]) -> None:
     with pytest.raises(ConfigError) as caught:
-        run_import(job_context({"kind": "import", "upload": "x", "secret": 1}))
+        run_import(job_context({"kind": "import", "files": [{"upload": "x"}], "secret": 1}))
     assert caught.value.key == "error.config.invalid"
-    assert all(name in caught.value.params["problems"] for name in ("upload", "file_name", "dataset_name", "secret"))
+    assert all(name in caught.value.params["problems"] for name in ("files.0.upload", "files.0.name", "dataset_name", "secret"))
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
