@@ -12,7 +12,7 @@ import httpx
 from studio.errors import ModelError
 from studio.settings import Settings
 
-__all__ = ["Hub", "Listing", "hub_of", "wanted_files"]
+__all__ = ["Hub", "Listing", "hub_of", "stream_file", "wanted_files"]
 
 #: Files that a base needs; weights are safetensors only, code is never fetched.
 _WANTED = (".safetensors", ".safetensors.index.json", "config.json", "tokenizer.json", "chat_template.jinja", "LICENSE")
@@ -84,7 +84,7 @@ class HuggingFace:
         from huggingface_hub.utils import build_hf_headers
 
         url = hf_hub_url(ref, name, revision=commit, endpoint=self._endpoint)
-        _stream(url, target, on_bytes, hub=self._endpoint, ref=ref, headers=build_hf_headers())
+        stream_file(url, target, on_bytes, hub=self._endpoint, ref=ref, headers=build_hf_headers())
 
 
 class ModelScope:
@@ -111,10 +111,10 @@ class ModelScope:
 
     def download(self, ref: str, commit: str, name: str, target: Path, on_bytes: Callable[[int], None]) -> None:
         url = f"{self._endpoint}/models/{ref}/resolve/master/{name}"
-        _stream(url, target, on_bytes, hub=self._endpoint, ref=ref, headers={})
+        stream_file(url, target, on_bytes, hub=self._endpoint, ref=ref, headers={})
 
 
-def _stream(url: str, target: Path, on_bytes: Callable[[int], None], *, hub: str, ref: str, headers: dict[str, str]) -> None:
+def stream_file(url: str, target: Path, on_bytes: Callable[[int], None], *, hub: str, ref: str, headers: dict[str, str]) -> None:
     """Download by way of a temporary file; what is there under the right name is whole."""
     temporary = target.with_name(target.name + ".part")
     try:
