@@ -66,11 +66,11 @@ SHAPES: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ),
     ("question_answer", {"question": "Q?", "answer": "A."}, QA),
     ("question_answer", {" Question ": "Q?", "ANSWER": "A."}, QA),
-    ("q_a", {"q": "Q?", "a": "A."}, QA),
-    ("question_answer_zh", {"问题": "Q?", "回答": "A."}, QA),
-    ("q_a_zh", {"问": "Q?", "答": "A."}, QA),
-    ("instruction_response", {"instruction": "Q?", "context": "C", "response": "A."}, [("user", "Q?\nC"), ("assistant", "A.")]),
-    ("query_response", {"query": "Q?", "response": "A."}, QA),
+    ("question_answer", {"q": "Q?", "a": "A."}, QA),
+    ("question_answer", {"问题": "Q?", "回答": "A."}, QA),
+    ("question_answer", {"问": "Q?", "答": "A."}, QA),
+    ("dolly", {"instruction": "Q?", "context": "C", "response": "A."}, [("user", "Q?\nC"), ("assistant", "A.")]),
+    ("question_answer", {"query": "Q?", "response": "A."}, QA),
 ]
 
 
@@ -89,7 +89,7 @@ def test_lists_written_as_json_in_a_cell_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "columns", [("questions", "answers"), ("my_question", "answer"), ("question", "answer_de"), ("text",), ()]
+    "columns", [("questions", "answers"), ("my_question", "answer"), ("plain_text",), ("texts", "label_id"), ()]
 )
 def test_names_are_never_matched_by_a_part(columns: tuple[str, ...]) -> None:
     error = error_of(dict.fromkeys(columns, "x"))
@@ -100,7 +100,20 @@ def test_names_are_never_matched_by_a_part(columns: tuple[str, ...]) -> None:
 
 def test_two_fitting_shapes_are_not_guessed_between() -> None:
     error = error_of({"question": "Q?", "answer": "A.", "instruction": "I", "output": "O"})
-    assert (error.key, error.params["shapes"]) == ("error.data.ambiguous_shape", "alpaca, question_answer")
+    assert (error.key, error.params["shapes"]) == ("error.data.ambiguous_shape", "alpaca, prompt, question_answer")
+
+
+def test_columns_are_compared_without_case_space_and_full_width() -> None:
+    assert turns(row_of({"ＱＵＥＳＴＩＯＮ": "Q?", "\u3000Answer ": "A."})) == QA
+
+
+def test_references_flag_and_what_the_studio_wrote_as_extra_come_back() -> None:
+    beside = {"references": '["B.", "C."]', "flag": " odd ", "extra": '{"q": 1, "n": [2]}', "z": 3}
+    row = row_of({"question": "Q?", "answer": "A.", **beside})
+    assert (row.references, row.flag, row.extra) == (("B.", "C."), "odd", {"q": 1, "n": [2], "z": 3})
+    assert row_of({"question": "Q?", "answer": "A.", "references": ["B."], "extra": "words"}).extra == {"extra": "words"}
+    assert row_of({"question": "Q?", "answer": "A.", "references": "B."}).references == ("B.",)
+    assert row_of({"question": "Q?", "answer": "A.", "extra": {"z": 1}, "z": 3}).extra == {"extra": {"z": 1}, "z": 3}
 
 
 def test_carried_columns_and_everything_else() -> None:
@@ -169,12 +182,13 @@ BAD_RECORDS: list[tuple[dict[str, Any], str, str]] = [
     ({"instruction": "Q?", "output": "A.", "history": [[1, 2]]}, "not_text", "messages[0].content"),
     (
         {"conversations": [{"from": "human", "value": "Q?"}, {"from": "function_call", "value": "A."}]},
-        "unknown_role",
-        "conversations[1].from",
+        "bad_function_call",
+        "conversations[1].value",
     ),
     ({"conversations": [{"from": "human", "value": "Q?"}, {"from": "gpt", "value": 1}]}, "not_text", "conversations[1].value"),
     ({"conversations": [{"from": "human", "value": "Q?"}, "A."]}, "not_an_object", "conversations[1]"),
-    ({"messages": [{"role": "user", "content": "Q?"}]}, "no_answer", "messages"),
+    ({"messages": [{"role": "assistant", "content": "A."}]}, "no_question", "messages"),
+    ({"conversations": [{"from": "bard", "value": "Q?"}]}, "unknown_role", "conversations[0].from"),
     ({"question": "Q?", "answer": "A.", "tags": [1]}, "not_text", "tags"),
     ({"question": "Q?", "answer": "A.", "topic": True}, "not_text", "topic"),
     ({"question": "Q?", "answer": "A.", "topic": "眼" * 201}, "label_too_long", "topic"),
