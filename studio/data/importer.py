@@ -1,56 +1,52 @@
-"""Files to records to rows: JSONL, JSON, CSV and TSV in any encoding, streaming, with every refused record explained.
+"""Files to records to rows: every format, streaming, with every refused record explained.
 
-The content decides what a file is, its suffix is only a hint. What is wrong with a whole file raises DataError at once;
-what is wrong with one record becomes a `Refused`, and the rest goes on. Start at `read_rows`; `inspect_file` is the
-same reading with limits and counts.
+The content decides what a file is, its suffix is only a hint (`readers/sniff.py`). What is wrong with a whole file raises
+DataError, at once where its beginning shows it; what is wrong with one record becomes a `Refused`, and the rest goes on. Start
+at `read_rows`; `inspect_file` is the same reading with limits and counts, and asks where the shape is not sure.
 """
 
 from __future__ import annotations
 
-import csv
 import itertools
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from studio.data import formats
-from studio.data.encodings import detect_encoding
-from studio.data.formats import Format
+from studio.data.formats import Detection, Format, Reason
+from studio.data.formats.plain import Text
+from studio.data.readers.base import MAX_COLUMNS, FileReason, Found, Opened, ReadOptions, Refused, excerpt_of, refused
+from studio.data.readers.csvs import open_csv
+from studio.data.readers.guard import open_guarded
+from studio.data.readers.jsons import json_records, jsonl_records
+from studio.data.readers.prose import markdown_records, text_records
+from studio.data.readers.sniff import GUARDED, form_of
 from studio.data.rows import NewRow, json_type
 from studio.errors import DataError
 
-__all__ = ["Inspection", "Refused", "inspect_file", "read_rows"]
+__all__ = ["Inspection", "ReadOptions", "Refused", "inspect_file", "read_rows"]
 
-MAX_RECORD_CHARS = 16_000_000  # longer "lines" are a broken file, and must not fill the memory
-MAX_JSON_BYTES = 512 * 1024 * 1024  # a JSON array has to be read whole; JSONL has no limit
 KEPT_REFUSED = 50
 KEPT_PREVIEW = 20
+KEPT_RECORDS = 5
 
-_DETECT_RECORDS = 100  # the shape is that of the first record among these that has one
-_EXCERPT_CHARS = 200
-_DELIMITERS = (",", "\t", ";", "|")
-
-# The csv module knows only one limit for the whole process, 128 KiB by default: too little for a document in a cell.
-csv.field_size_limit(MAX_RECORD_CHARS)
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A record that became no row: its line (the element's index in a JSON array), the reason, how it begins."""
-
-    line: int
-    key: str
-    params: dict[str, Any]
-    excerpt: str
+_DETECT_RECORDS = 200
+_DETECT_CHARS = 4_000_000  # the shape is told from records that are kept in memory: few where they are long
+_DOCUMENTS = frozenset({"text", "markdown", "docx", "pdf", "html"})
+_PIECE = Text("text", "text")
 
 
 @dataclass(frozen=True)
 class Inspection:
     """What an import would do. Counts cover what was read: all of the file, or its beginning where `truncated`. `splits` counts
-    the good rows that name one."""
+    the good rows that name one.
+
+    Where the shape is not sure, `shape` is "" and there are no good rows: `detection` has a suggestion, `columns` and `records`
+    (the first ones, as the file gives them) are what a person needs to decide. `reasons` tell what the file is and by which
+    signs; `options` are those it was read with, the guessed ones included.
+    """
 
     file_format: str
     encoding: str
@@ -64,37 +60,43 @@ class Inspection:
     preview: tuple[NewRow, ...]
     truncated: bool
     splits: dict[str, int]
+    detection: Detection | None = None
+    reasons: tuple[Reason, ...] = ()
+    records: tuple[dict[str, Any], ...] = ()
+    options: ReadOptions = field(default_factory=ReadOptions)
+    sheets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Found:
-    """One record as the file gives it. `n_bytes` is its size in UTF-8."""
-
-    line: int
-    value: Any
-    excerpt: str
-    n_bytes: int
-
-
-@dataclass(frozen=True)
+@dataclass
 class _Source:
-    """A file whose form is known, and its records from the first one on."""
+    """A file whose form is known, its first records, and all of them from the first one on."""
 
     file_format: str
     encoding: str
-    records: Iterator[_Found | Refused]
+    opened: Opened
+    first: list[Found | Refused]
     columns: tuple[str, ...]
-    shape: Format
+    detection: Detection | None
+    shape: Format | None
+
+    @property
+    def records(self) -> Iterator[Found | Refused]:
+        return itertools.chain(self.first, self.opened.records)
 
 
-def read_rows(path: Path, name: str, *, mapping: Mapping[str, str | None] | None = None) -> Iterator[NewRow | Refused]:
+def read_rows(
+    path: Path, name: str, *, mapping: Mapping[str, str | None] | None = None, options: ReadOptions | None = None
+) -> Iterator[NewRow | Refused]:
     """All rows of a file in order, each with `origin`; refused records in their places.
 
     `name` is what people call the file; `mapping` as in `formats.mapped`. Raises DataError for trouble with the whole
-    file now, not when the first row is taken.
+    file: now, where its beginning shows it, or when the reading comes to it (a JSON array that breaks off).
     """
-    source = _open_source(path, name, mapping)
-    return (result for _, result in _results(source, name))
+    source = _open_source(path, name, mapping, options)
+    if source.shape is None:
+        columns = ", ".join(source.columns[:40])
+        raise DataError("error.data.unknown_shape", field="file", columns=columns, shapes=formats.expected_shapes())
+    return _rows(source.records, source.shape, name)
 
 
 def inspect_file(
@@ -102,363 +104,157 @@ def inspect_file(
     name: str,
     *,
     mapping: Mapping[str, str | None] | None = None,
+    options: ReadOptions | None = None,
     limit_rows: int = 10_000,
     limit_bytes: int = 5_000_000,
 ) -> Inspection:
-    """Read the beginning of a file as an import would. Raises DataError as `read_rows` does.
+    """Read the beginning of a file as an import would. Raises DataError as `read_rows` does, but not for an unsure shape.
 
-    Stops before the record that would pass `limit_rows`, and after the one that passes `limit_bytes` (of UTF-8).
+    Stops before the record that would pass `limit_rows`, and after the one that passes `limit_bytes` (characters, for text).
     """
-    source = _open_source(path, name, mapping)
+    source = _open_source(path, name, mapping, options)
     good: list[NewRow] = []
-    refused: list[Refused] = []
+    kept: list[Refused] = []
     by_key: Counter[str] = Counter()
     splits: Counter[str] = Counter()
-    n_bytes = n_good = 0
+    n_bytes = n_good = n_read = 0
     truncated = False
-    for size, result in _results(source, name):
-        if n_good + by_key.total() >= limit_rows or n_bytes > limit_bytes:
+    for record in source.records:
+        if n_read >= limit_rows or n_bytes > limit_bytes:
             truncated = True
             break
-        n_bytes += size
+        n_read += 1
+        n_bytes += len(record.text) if isinstance(record, Found) else len(record.excerpt)
+        result = record if source.shape is None else _row(record, source.shape, name)
         if isinstance(result, Refused):
             by_key[result.key] += 1
-            refused += [result] if len(refused) < KEPT_REFUSED else []
-            continue
-        n_good += 1
-        splits.update([result.split] if result.split else [])
-        good += [result] if len(good) < KEPT_PREVIEW else []
-    n_refused = by_key.total()
+            kept += [result] if len(kept) < KEPT_REFUSED else []
+        elif isinstance(result, NewRow):
+            n_good += 1
+            splits.update([result.split] if result.split else [])
+            good += [result] if len(good) < KEPT_PREVIEW else []
     return Inspection(
         source.file_format,
         source.encoding,
-        source.shape.name,
+        source.shape.name if source.shape else "",
         source.columns,
-        n_good + n_refused,
+        n_read,
         n_good,
-        n_refused,
-        tuple(refused),
+        by_key.total(),
+        tuple(kept),
         dict(by_key),
         tuple(good),
         truncated,
         dict(splits),
+        source.detection,
+        tuple(Reason(*reason) for reason in source.opened.reasons),
+        tuple(itertools.islice(_objects(source.first), KEPT_RECORDS)),
+        source.opened.used,
+        source.opened.sheets,
     )
 
 
-def _results(source: _Source, name: str) -> Iterator[tuple[int, NewRow | Refused]]:
-    """Each record's size in bytes, and what became of it."""
-    for found in source.records:
-        if isinstance(found, Refused):
-            yield len(found.excerpt.encode("utf-8", "replace")), found
-            continue
-        try:
-            origin = {"type": "file", "ref": name, "line": found.line}
-            row = formats.to_row(_object(found.value), source.shape, origin=origin)
-        except DataError as error:
-            yield found.n_bytes, _refused(found.line, error, found.excerpt)
-        else:
-            yield found.n_bytes, row
+def _rows(records: Iterator[Found | Refused], shape: Format, name: str) -> Iterator[NewRow | Refused]:
+    for record in records:
+        yield _row(record, shape, name)
 
 
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise DataError("error.data.record_not_an_object", found=json_type(value))
-    return value
-
-
-def _refused(line: int, error: DataError, text: str) -> Refused:
-    # A lone surrogate may stand in the text itself; what is kept must be storable.
-    excerpt = text[:_EXCERPT_CHARS].encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{SYMBOL FOR NULL}")
-    return Refused(line, error.key, error.params, excerpt)
+def _row(record: Found | Refused, shape: Format, name: str) -> NewRow | Refused:
+    if isinstance(record, Refused):
+        return record
+    line, value, _, place = record
+    try:
+        if not isinstance(value, dict):
+            raise DataError("error.data.record_not_an_object", found=json_type(value))
+        if len(value) > MAX_COLUMNS:
+            raise DataError("error.data.too_many_columns", found=len(value), limit=MAX_COLUMNS)
+        origin = {"type": "file", "ref": name, "line": line} if place is None else {"type": "document", "ref": name, **place}
+        return formats.to_row(value, shape, origin=origin)
+    except DataError as error:
+        return refused(line, error, excerpt_of(record))
 
 
 # --- which file is it? ------------------------------------------------------------------------------------------------
 
 
-def _open_source(path: Path, name: str, mapping: Mapping[str, str | None] | None) -> _Source:
-    encoding = detect_encoding(path, name)
-    head = _head(path, encoding)
-    if not head:
-        raise DataError("error.data.empty_file", field="file", name=name)
+def _open_source(path: Path, name: str, mapping: Mapping[str, str | None] | None, options: ReadOptions | None) -> _Source:
+    options = options or ReadOptions()
+    options.check()
     wanted = formats.mapped(mapping) if mapping else None
-    file_format = _file_format(head, Path(name).suffix.lower())
-    if file_format == "csv":
-        header, delimiter = _csv_header(path, encoding, name, wanted)
-        records = _csv_records(path, encoding, header, delimiter)
-    elif file_format == "json":
-        records = _json_records(_load_json(path, encoding, name))
-    else:
-        records = _jsonl_records(path, encoding)
-    first = list(itertools.islice(records, _DETECT_RECORDS))
-    shape = wanted or _detect_shape(first, name)
-    columns = _columns(first)
-    if wanted:
-        _check_mapping(wanted, columns)
-    return _Source(file_format, encoding, _chained(first, records), columns, shape)
-
-
-def _chained(first: list[_Found | Refused], rest: Iterator[_Found | Refused]) -> Iterator[_Found | Refused]:
-    yield from first
-    yield from rest
-
-
-def _head(path: Path, encoding: str) -> list[str]:
-    """The first 50 lines that are not blank, each at most a mebibyte of characters."""
-    with path.open(encoding=encoding) as file:
-        lines = iter(lambda: file.readline(1 << 20), "")
-        return list(itertools.islice((line for line in lines if line.strip()), 50))
-
-
-def _file_format(head: list[str], suffix: str) -> str:
-    """`jsonl`, `json` or `csv`, by how the text begins.
-
-    A text that begins with `{` may be JSONL or one pretty-printed object. If its first line is an object on its own,
-    further lines make it JSONL; a single line is a record if some shape fits it, else an object of columns or of
-    `data`. If its first line is broken, it is JSONL where most lines begin an object of their own.
-    """
-    first = head[0].lstrip()
-    is_jsonl_name = suffix in (".jsonl", ".ndjson")
-    if first[0] not in "{[":
-        return "jsonl" if is_jsonl_name else "json" if suffix == ".json" else "csv"
-    try:
-        value = json.loads(first)
-    except (ValueError, RecursionError):
-        n_objects = sum(line.startswith("{") for line in head)
-        return "jsonl" if first[0] == "{" and n_objects * 2 > len(head) else "json"
-    if len(head) > 1:
-        return "jsonl"
-    is_record = isinstance(value, dict) and (_has_shape(value) or (is_jsonl_name and not _is_table(value)))
-    return "jsonl" if is_record else "json"
-
-
-def _has_shape(value: dict[str, Any]) -> bool:
-    try:
-        formats.find_format(value)
-    except DataError as error:
-        return error.key == "error.data.ambiguous_shape"
-    return True
-
-
-def _detect_shape(first: list[_Found | Refused], name: str) -> Format:
-    """The shape of the first record that has one. Raises DataError where none of them has."""
+    known = formats.known_columns() | (wanted.columns if wanted else frozenset())
+    form = form_of(path, name, options, known, _is_record)
+    opened = _opened(path, name, form.name, replace(options, encoding=form.encoding or None), known)
+    opened.reasons = [*form.reasons, *opened.reasons]
+    first = _first(opened.records)
     if not first:
         raise DataError("error.data.empty_file", field="file", name=name)
-    unknown: DataError | None = None
-    for found in first:
-        if isinstance(found, _Found) and isinstance(found.value, dict):
-            try:
-                return formats.find_format(found.value)
-            except DataError as error:
-                if error.key != "error.data.unknown_shape":
-                    raise
-                unknown = unknown or error
-    if unknown:
-        raise unknown
-    return _raise_first(first[0], name)
+    columns = _columns(first)
+    if mapping:
+        _check_mapping(mapping, columns)
+    detection = None
+    shape: Format | None = wanted or (_PIECE if form.name in _DOCUMENTS else None)
+    if shape is None:
+        detection = formats.detect(list(_objects(first)) or _raise_first(first[0], name))
+        shape = detection.shape if detection.is_sure else None
+    return _Source(form.name, form.encoding, opened, first, columns, detection, shape)
 
 
-def _raise_first(found: _Found | Refused, name: str) -> Format:
-    """No record is an object: the first one says why."""
-    if isinstance(found, _Found):
+def _opened(path: Path, name: str, form: str, options: ReadOptions, known: frozenset[str]) -> Opened:
+    encoding = options.encoding or ""
+    if form in GUARDED:
+        return open_guarded(path, name, form, options, known)
+    if form == "csv":
+        return open_csv(path, name, encoding, options, known)
+    if form == "jsonl":
+        return Opened(jsonl_records(path, encoding), [FileReason("data.file.jsonl", {})], options)
+    if form == "json":
+        return Opened(json_records(path, encoding, name, _is_record), [FileReason("data.file.json", {})], options)
+    if form == "markdown":
+        return Opened(markdown_records(path, encoding), [FileReason("data.file.markdown", {})], options)
+    return Opened(text_records(path, encoding), [FileReason("data.file.text", {})], options)
+
+
+def _first(records: Iterator[Found | Refused]) -> list[Found | Refused]:
+    found: list[Found | Refused] = []
+    n_chars = 0
+    for record in records:
+        found.append(record)
+        n_chars += len(record.text) if isinstance(record, Found) else 0
+        if len(found) == _DETECT_RECORDS or n_chars > _DETECT_CHARS:
+            break
+    return found
+
+
+def _is_record(value: dict[str, Any]) -> bool:
+    """Whether one object on its own is a record of some shape, and no object of columns."""
+    return len(value) <= MAX_COLUMNS and formats.detect([value]).is_sure
+
+
+def _objects(records: list[Found | Refused]) -> Iterator[dict[str, Any]]:
+    found = (record.value for record in records if isinstance(record, Found))
+    return (value for value in found if isinstance(value, dict) and len(value) <= MAX_COLUMNS)
+
+
+def _raise_first(found: Found | Refused, name: str) -> list[dict[str, Any]]:
+    """No record is an object that could be a row: the first one says why."""
+    if isinstance(found, Found) and isinstance(found.value, dict):
+        raise DataError("error.data.too_many_columns", field="file", found=len(found.value), limit=MAX_COLUMNS)
+    if isinstance(found, Found):
         raise DataError("error.data.record_not_an_object", field="file", found=json_type(found.value))
     if found.key == "error.data.line_not_json":
         raise DataError("error.data.json_broken", field="file", name=name, **found.params)
     raise DataError(found.key, field="file", **found.params)
 
 
-def _columns(first: list[_Found | Refused]) -> tuple[str, ...]:
+def _columns(first: list[Found | Refused]) -> tuple[str, ...]:
     """All column names of the first records, in the order in which they appear."""
-    records = (found.value for found in first if isinstance(found, _Found) and isinstance(found.value, dict))
-    return tuple(dict.fromkeys(column.strip() for record in records for column in record))
+    names = dict.fromkeys(column.strip() for record in _objects(first) for column in record)
+    return tuple(itertools.islice(names, MAX_COLUMNS))
 
 
-def _check_mapping(shape: Format, columns: tuple[str, ...]) -> None:
-    present = {column.lower() for column in columns}
-    system = getattr(shape, "system", "")
-    for part, column in zip(("question", "answer", "system"), (*shape.required, system), strict=True):
-        if column and column not in present:
-            raise DataError("error.data.mapping_unknown_column", field=part, part=part, column=column, columns=", ".join(columns))
-
-
-# --- JSON -------------------------------------------------------------------------------------------------------------
-
-
-def _parsed(text: str, key: str, **params: Any) -> Any:
-    """JSON as a value, or DataError: `key` with line, column and reason, `too_deep`, `number_too_long`."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        place = {"line": error.lineno, "column": error.colno, "reason": error.msg}
-        raise DataError(key, field="file", **{**place, **params}) from None
-    except RecursionError:
-        raise DataError("error.data.json_too_deep", field="file") from None
-    except ValueError:  # Python refuses to turn thousands of digits into an int, which would take minutes
-        raise DataError("error.data.number_too_long", field="file") from None
-
-
-def _jsonl_records(path: Path, encoding: str) -> Iterator[_Found | Refused]:
-    with path.open(encoding=encoding) as file:
-        for number in itertools.count(1):
-            text = file.readline(MAX_RECORD_CHARS + 1)
-            if not text:
-                return
-            if len(text) > MAX_RECORD_CHARS:
-                error = DataError("error.data.record_too_long", limit=MAX_RECORD_CHARS)
-                yield _refused(number, error, text)
-                _skip_line(file.readline)
-            elif text.strip():
-                yield _json_line(text.strip(), number)
-
-
-def _skip_line(readline: Callable[[int], str]) -> None:
-    while (rest := readline(MAX_RECORD_CHARS)) and not rest.endswith("\n"):
-        pass
-
-
-def _json_line(text: str, number: int) -> _Found | Refused:
-    try:
-        value = _parsed(text, "error.data.line_not_json", line=number)
-    except DataError as error:
-        return _refused(number, error, text)
-    return _Found(number, value, text[:_EXCERPT_CHARS], len(text.encode("utf-8", "replace")))
-
-
-def _load_json(path: Path, encoding: str, name: str) -> list[Any]:
-    """The records of a JSON file: an array, the array under `data` or `rows`, an object of columns, or one record."""
-    size = path.stat().st_size
-    if size > MAX_JSON_BYTES:
-        raise DataError("error.data.json_too_large", field="file", name=name, size_bytes=size, limit_bytes=MAX_JSON_BYTES)
-    value = _parsed(path.read_text(encoding), "error.data.json_broken", name=name)
-    if isinstance(value, list):
-        if not value:
-            raise DataError("error.data.empty_file", field="file", name=name)
-        return value
-    if not isinstance(value, dict):
-        raise DataError("error.data.json_top_level", field="file", name=name, found=json_type(value))
-    if _has_shape(value) or not _is_table(value):
-        return [value]
-    return _wrapped(value) or _by_columns(value, name)
-
-
-def _wrapped(value: dict[str, Any]) -> list[Any] | None:
-    """`{"data": [{…}, …]}` or `{"rows": [{…}, …]}`."""
-    inner = next(iter(value.values())) if len(value) == 1 else None
-    is_wrapped = next(iter(value)) in ("data", "rows") and isinstance(inner, list) and bool(inner)
-    return inner if is_wrapped and isinstance(inner, list) and isinstance(inner[0], dict) else None
-
-
-def _is_table(value: dict[str, Any]) -> bool:
-    return bool(value) and all(isinstance(column, list) and column for column in value.values())
-
-
-def _by_columns(value: dict[str, list[Any]], name: str) -> list[Any]:
-    lengths = {column: len(cells) for column, cells in value.items()}
-    if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{column}: {length}" for column, length in lengths.items())
-        raise DataError("error.data.columns_unequal", field="file", name=name, found=found)
-    return [dict(zip(value, cells, strict=True)) for cells in zip(*value.values(), strict=True)]
-
-
-def _json_records(values: list[Any]) -> Iterator[_Found | Refused]:
-    for number, value in enumerate(values, start=1):
-        try:
-            text = json.dumps(value, ensure_ascii=False)
-        except RecursionError:
-            yield _refused(number, DataError("error.data.json_too_deep"), "")
-            continue
-        yield _Found(number, value, text[:_EXCERPT_CHARS], len(text.encode("utf-8", "replace")))
-
-
-# --- CSV --------------------------------------------------------------------------------------------------------------
-
-
-def _csv_header(path: Path, encoding: str, name: str, wanted: Format | None) -> tuple[list[str], str]:
-    """The header's cells and the delimiter: the one under which most header cells are known names, then most cells.
-
-    Raises DataError where the first line looks like data.
-    """
-    known = formats.known_columns() | (wanted.columns if wanted else frozenset())
-    choices = [(_csv_head(path, encoding, delimiter), delimiter) for delimiter in _DELIMITERS]
-
-    def score(choice: tuple[list[list[str]], str]) -> tuple[int, float, int]:
-        lines, _ = choice
-        width = len(lines[0]) if lines else 0
-        same = sum(len(line) == width for line in lines) / max(1, len(lines))
-        return _n_known(lines[0] if lines else [], known), same if width > 1 else 0.0, width
-
-    lines, delimiter = max(choices, key=score)
-    if not lines:
-        raise DataError("error.data.csv_broken", field="file", line=1, reason="unexpected end of data")
-    header = lines[0]
-    if not _n_known(header, known) and _looks_like_data(header):
-        raise DataError("error.data.csv_no_header", field="file", name=name, found=" | ".join(cell[:40] for cell in header[:10]))
-    return header, delimiter
-
-
-def _n_known(header: list[str], known: frozenset[str]) -> int:
-    return sum(cell.strip().lower() in known for cell in header)
-
-
-def _looks_like_data(header: list[str]) -> bool:
-    """Whether a first line without a single known name is data and no header.
-
-    A name is short, there once, no number and no sentence; one cell that is none of this gives data away. Only asked
-    where no name is known, so that a header such as `question, What a long remark this is.` is never refused.
-    """
-    names = [cell.strip() for cell in header]
-    if not any(names) or "" in names or len(set(names)) < len(names):
-        return True
-    return any(
-        len(name) > 64
-        or "\n" in name
-        or name.endswith((".", "!", "?", "\N{IDEOGRAPHIC FULL STOP}"))
-        or any(sign in name for sign in (". ", "? ", "! ", "\uff0c", "\uff1f", "\uff01", "\uff1b", "\N{IDEOGRAPHIC FULL STOP}"))
-        or name.replace(".", "", 1).lstrip("+-").isdigit()
-        for name in names
-    )
-
-
-def _csv_head(path: Path, encoding: str, delimiter: str) -> list[list[str]]:
-    """Up to 50 records under one delimiter; those before the first that this delimiter breaks."""
-    lines: list[list[str]] = []
-    with path.open(encoding=encoding, newline="") as file:
-        try:
-            for cells in csv.reader(file, delimiter=delimiter, strict=True):
-                lines += [cells] if any(cell.strip() for cell in cells) else []
-                if len(lines) == 50:
-                    break
-        except csv.Error:
-            pass  # the reading proper reports it, with its line
-    return lines
-
-
-def _csv_records(path: Path, encoding: str, header: list[str], delimiter: str) -> Iterator[_Found | Refused]:
-    names = [cell.strip() or f"column {index}" for index, cell in enumerate(header, start=1)]
-    if len({name.lower() for name in names}) < len(names):
-        double = next(name for index, name in enumerate(names) if name.lower() in [other.lower() for other in names[:index]])
-        raise DataError("error.data.duplicate_column", field="file", column=double)
-    is_header = True
-    with path.open(encoding=encoding, newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        while True:
-            number = reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield _refused(number, DataError("error.data.csv_broken", line=number, reason=str(error)), "")
-                continue
-            if not any(cell.strip() for cell in cells):
-                continue
-            if is_header:
-                is_header = False
-                continue
-            yield _csv_record(names, cells, number, delimiter)
-
-
-def _csv_record(names: list[str], cells: list[str], number: int, delimiter: str) -> _Found | Refused:
-    text = delimiter.join(cells)
-    if len(cells) != len(names):
-        return _refused(number, DataError("error.data.csv_cells", line=number, found=len(cells), expected=len(names)), text)
-    return _Found(number, dict(zip(names, cells, strict=True)), text[:_EXCERPT_CHARS], len(text.encode("utf-8")))
+def _check_mapping(mapping: Mapping[str, str | None], columns: tuple[str, ...]) -> None:
+    present = {formats.column_name(column) for column in columns}
+    for part, column in mapping.items():
+        if part != "as" and column and formats.column_name(column) not in present:
+            shown = ", ".join(columns[:40])
+            raise DataError("error.data.mapping_unknown_column", field=part, part=part, column=column[:100], columns=shown)

@@ -195,14 +195,13 @@ def zipped(member: str) -> bytes:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (zipped("a.csv"), "ZIP"),
-        (zipped("xl/workbook.xml"), "XLSX (Excel)"),
+        (zipped("ppt/presentation.xml"), "PPTX (PowerPoint)"),
         (zipped("archive/data.pkl"), "PyTorch"),
         (pickle.dumps(RECORDS), "pickle"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "PNG"),
-        (b"%PDF-1.7\n%\xe2\xe3\n", "PDF"),
-        (b"\x1f\x8b\x08" + bytes(9), "gzip"),
-        (b"PAR1" + bytes(20), "Parquet"),
+        (b"FEA1" + bytes(20), "Feather 1"),
+        (b"a.csv" + bytes(252) + b"ustar" + bytes(9), "TAR"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "WordDocument".encode("utf-16-le"), "DOC (Word 97)"),
         (b"GGUF\x03" + bytes(20), "GGUF"),
         (b"\x40\0\0\0\0\0\0\0" + b'{"a":{}}' + bytes(20), "safetensors"),
         (b"question,answer\nQ\0,A\n", "NUL bytes"),
@@ -237,37 +236,57 @@ def test_broken_json_files(data: str, key: str, params: dict[str, Any], write: W
     assert (error.key, error.params) == (f"error.data.{key}", params)
 
 
-def test_a_json_file_too_large_to_be_read_whole(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studio.data.importer.MAX_JSON_BYTES", 40)
-    path = write(json.dumps(RECORDS), "a.json")
+def test_an_object_too_large_to_be_read_whole_is_refused_while_an_array_streams(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.data.readers.jsons.MAX_OBJECT_BYTES", 40)
+    path = write(json.dumps({"question": ["Q1", "Q2"], "answer": ["A1", "A2"]}), "a.json")
     error = error_of(path)
     assert error.key == "error.data.json_too_large"
     assert error.params == {"name": "a.json", "size_bytes": path.stat().st_size, "limit_bytes": 40}
+    assert good(write(json.dumps(RECORDS), "b.json")) == QA
+    assert good(write(json.dumps({"data": RECORDS}), "c.json")) == QA
 
 
 @pytest.mark.parametrize(
     ("name", "data", "columns"),
     [
         ("a.csv", "name,age\nAnna,7\n", "name, age"),
-        ("a.csv", "text\nhello\n", "text"),
         ("a.jsonl", '{"title": "x", "body": "y"}\n', "title, body"),
         ("a.json", '{"title": 1}', "title"),
     ],
 )
 def test_wrong_columns_are_shown_with_what_was_expected(name: str, data: str, columns: str, write: Write) -> None:
-    error = error_of(write(data, name))
+    path = write(data, name)
+    with pytest.raises(DataError) as caught:
+        read_rows(path, name)
+    error = caught.value
     assert (error.key, error.params["columns"]) == ("error.data.unknown_shape", columns)
     assert "instruction + output" in error.params["shapes"]
+
+
+def test_an_unsure_shape_is_asked_for_with_columns_and_the_first_records(write: Write) -> None:
+    lines = "".join(f"Anna {number},{number}\n" for number in range(9))
+    look = inspect_file(write("name,age\n" + lines + "Anna\n", "a.csv"), "a.csv")
+    assert (look.shape, look.n_read, look.n_good, look.n_refused) == ("", 10, 0, 1)
+    assert look.columns == ("name", "age")
+    assert look.records == tuple({"name": f"Anna {number}", "age": str(number)} for number in range(5))
+    assert look.detection and not look.detection.is_sure
+    assert look.preview == ()
 
 
 @pytest.mark.parametrize(
     "first",
     ["什么是高血压？,一种慢性病。", "What is it? Tell me,It is a cat.", "yes,yes", "17,x", f"{'w' * 65},x", "b,"],
 )
-def test_csv_without_a_header_is_recognised(first: str, write: Write) -> None:
-    error = error_of(write(f"{first}\nmore text,and more\n", "a.csv"))
-    assert (error.key, error.field) == ("error.data.csv_no_header", "file")
-    assert error.params == {"name": "a.csv", "found": " | ".join(cell[:40] for cell in first.split(","))}
+def test_csv_without_a_header_is_recognised_and_its_columns_are_numbered(first: str, write: Write) -> None:
+    path = write(f"{first}\nmore text,and more\n", "a.csv")
+    look = inspect_file(path, "a.csv")
+    assert (look.shape, look.columns, look.options.header) == ("", ("column 1", "column 2"), False)
+    found = {reason.key: reason.params for reason in look.reasons}["data.file.no_header"]
+    assert found == {"found": " | ".join(cell[:40] for cell in first.split(","))}
+    results = rows_of(path, mapping={"question": "column 1", "answer": "column 2"})
+    assert isinstance(results[1], NewRow) and results[1].content["messages"][0]["content"] == "more text"
 
 
 def test_one_known_name_makes_a_header_whatever_else_it_says(write: Write) -> None:
@@ -309,6 +328,11 @@ def test_even_the_first_line_may_be_broken(first: str, write: Write) -> None:
         ('{"x": ' + "[" * 50_000 + "]" * 50_000 + "}", "json_too_deep", {}),
         ('{"question": "Q", "answer": "A", "x": ' + "[" * 500 + "]" * 500 + "}", "too_deep", {"where": "x", "limit": 64}),
         ('{"x": ' + "9" * 5000 + "}", "number_too_long", {}),
+        ('{"question": "Q", "answer": "A", "answer": "B"}', "duplicate_key", {"column": "answer"}),
+        ('{"messages": [{"role": "user", "role": "assistant"}]}', "duplicate_key", {"column": "role"}),
+        (json.dumps({str(number): 1 for number in range(1001)}), "too_many_columns", {"found": 1001, "limit": 1000}),
+        ('{"x": [' + "[]," * 334_000 + "[]]}", "too_many_parts", {"limit": 250_000}),
+        ('{"x": [' + "0," * 500_000 + "0]}", "too_many_parts", {"limit": 250_000}),
     ],
 )
 def test_bad_records_are_refused_one_by_one(line: str, key: str, params: dict[str, Any] | None, write: Write) -> None:
@@ -341,7 +365,7 @@ def test_a_quote_that_never_closes_is_refused_where_it_opens(write: Write) -> No
 
 
 def test_a_line_without_end_does_not_fill_the_memory(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studio.data.importer.MAX_RECORD_CHARS", 100)
+    monkeypatch.setattr("studio.data.readers.jsons.MAX_RECORD_CHARS", 100)
     lines = [json.dumps(RECORDS[0]), "x" * 250, json.dumps(RECORDS[1])]
     results = rows_of(write("\n".join(lines), "a.jsonl"))
     assert [getattr(row, "key", "good") for row in results] == ["good", "error.data.record_too_long", "good"]
