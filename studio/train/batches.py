@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from studio.data.refusal import rendered_or_refused
+from studio.data.refusal import is_locked, rendered_or_refused
 from studio.data.render import Template
 from studio.data.snapshot import SnapshotRow
 
@@ -45,12 +45,17 @@ class TokenRows(Dataset[TokenRow]):
         return self.rows[index]
 
 
-def render_rows(rows: Iterable[SnapshotRow], template: Template, max_seq_len: int) -> tuple[list[TokenRow], Counter[str]]:
-    """Rows that can be trained on, and the reasons (message keys) why others cannot."""
+def render_rows(
+    rows: Iterable[SnapshotRow], template: Template, max_seq_len: int, locked: Set[bytes] = frozenset()
+) -> tuple[list[TokenRow], Counter[str]]:
+    """Rows that can be trained on, and the reasons (message keys) why others cannot. `locked` are the prompt hashes of locked
+    test sets.
+    """
     good: list[TokenRow] = []
     refused: Counter[str] = Counter()
     for row in rows:
-        rendered, reason = rendered_or_refused(row.kind, row.content, template, max_seq_len)
+        is_test = is_locked(row.split, row.prompt_hash, locked)
+        rendered, reason = rendered_or_refused(row.kind, row.content, template, max_seq_len, is_locked=is_test)
         if rendered is None:
             refused[str(reason)] += 1
             continue

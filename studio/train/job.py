@@ -9,12 +9,16 @@ import logging
 import math
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.data.locks import locked_digests
+from studio.data.refusal import is_locked
 from studio.data.render import Template
 from studio.data.snapshot import ensure_snapshot, read_snapshot
 from studio.errors import DataError
 from studio.jobs.context import JobContext, StoppedByRequest
+from studio.jobs.runfolder import write_by_rename
 from studio.jobs.spec import checked
 from studio.models.catalogue import base_folder
 from studio.train.checkpoints import CheckpointStore
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["run_training"]
 
 log = logging.getLogger("studio.train")
+
+#: In the run's folder: prompt hashes of the rows that locked test sets keep out of it, one a line.
+_LOCKED_FILE = "locked_prompts.txt"
 
 
 def run_training(context: JobContext) -> dict[str, Any]:
@@ -98,10 +105,11 @@ def _rows(context: JobContext, spec: TrainSpec) -> tuple[Any, Any, Template]:
 
     template = Template.load(base_folder(context.settings, spec.base.id))
     snapshot = ensure_snapshot(context.db, context.settings, spec.dataset.id, spec.dataset.revision, spec.dataset.hash)
+    locked = _locked(context, snapshot)
     by_split = {}
     for split in ("train", "validation"):
         rows = (row for row in read_snapshot(snapshot) if row.split == split)
-        good, refused = render_rows(rows, template, spec.max_seq_len)
+        good, refused = render_rows(rows, template, spec.max_seq_len, locked)
         for reason, count in refused.items():
             context.warn("train.warned.rows_refused", {"split": split, "reason": reason, "n": count})
         by_split[split] = TokenRows(good)
@@ -110,6 +118,20 @@ def _rows(context: JobContext, spec: TrainSpec) -> tuple[Any, Any, Template]:
     if not by_split["train"].rows:
         raise DataError("error.train.no_rows", field="dataset", max_seq_len=spec.max_seq_len)
     return by_split["train"], by_split["validation"], template
+
+
+def _locked(context: JobContext, snapshot: Path) -> frozenset[bytes]:
+    """Prompts among these rows that stood in a locked test set when the run began: kept in its folder, so that every attempt
+    trains on the same rows, whatever is locked or unlocked in between.
+    """
+    path = context.folder.path / _LOCKED_FILE
+    if not path.exists():
+        # A run that has checkpoints, but not this file, began before test sets could be locked.
+        locked = frozenset() if context.resumed_from_step else locked_digests(context.db)
+        rows = read_snapshot(snapshot) if locked else ()
+        found = {row.prompt_hash for row in rows if is_locked(row.split, row.prompt_hash, locked)}
+        write_by_rename(path, "".join(f"{prompt_hash}\n" for prompt_hash in sorted(found)))
+    return frozenset(bytes.fromhex(line) for line in path.read_text("utf-8").split())
 
 
 def _trainer(
