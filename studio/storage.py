@@ -53,12 +53,13 @@ _FOLDERS: dict[str, Kind] = {
     "uploads": "uploads",
     "snapshots": "snapshots",
     "exports": "exports",
+    "search": "database",  # indexes over its rows
     "jobs": "jobs",
     "tmp": "temporary",
     "engines": "engines",
 }
 
-CleanKind = Literal["snapshots", "uploads", "temporary", "leftovers", "staging", "engines"]
+CleanKind = Literal["snapshots", "uploads", "exports", "temporary", "leftovers", "staging", "engines"]
 
 
 # 1 What may go
@@ -100,6 +101,7 @@ def _run(path: Path) -> str:
 RULES: tuple[Rule, ...] = (
     Rule("snapshots", "snapshots/*.arrow", _DAY_S, _stem),  # its content hash; made again when it is wanted
     Rule("uploads", "uploads/" + "[0-9a-f]" * 64, _DAY_S, _named),  # its sha256
+    Rule("exports", "exports/*-r[0-9]*-????????.*", _DAY_S, _nobody),  # made again when they are wanted
     Rule("temporary", "tmp/**/*", _DAY_S, _nobody),  # files, and folders that are empty by now; never a lock
     Rule("leftovers", "uploads/*.tmp", _DAY_S, _stem),
     Rule("leftovers", "uploads/*.part", _DAY_S, _stem),

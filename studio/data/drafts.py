@@ -30,10 +30,16 @@ from studio.errors import DataError, NotFoundError
 from studio.ids import new_id, now
 from studio.settings import Settings
 
-__all__ = ["Draft", "DraftFile", "DraftService", "Look", "enter", "files_of", "split_in_name"]
+__all__ = ["ABOUT_DATA", "Draft", "DraftFile", "DraftService", "Look", "enter", "files_of", "split_in_name"]
 
 #: Looks that are kept, so that a page that shows ten files does not read all of them again at every click.
 _KEPT_LOOKS = 64
+
+
+#: What stands beside the data in folders of datasets, by their lower-case names.
+ABOUT_DATA = frozenset(
+    {"dataset_infos.json", "dataset_info.json", "readme.md", "card.md", "state.json", "license.txt", "requirements.txt"}
+)
 
 
 class DraftFile(BaseModel):
@@ -100,8 +106,9 @@ class DraftService:
         archive: str | None = None
 
         def into(label: str, member: Path, digest: str) -> None:
-            split = split_in_name(label)
-            files.append(DraftFile(name=f"{name}/{label}", upload=stage(self._settings, member), archive=archive, split=split))
+            is_data = Path(label).name.lower() not in ABOUT_DATA
+            upload, split = stage(self._settings, member), split_in_name(label)
+            files.append(DraftFile(name=f"{name}/{label}", upload=upload, archive=archive, split=split, chosen=is_data))
 
         try:
             archive = stage(self._settings, path)
@@ -159,6 +166,8 @@ class DraftService:
             if not 0 <= at < len(files):
                 raise NotFoundError("error.data.unknown_draft")
             wanted = {name: changes[name] for name in ("mapping", "options", "split", "chosen") if name in changes}
+            if "options" in wanted and wanted["options"] != files[at].options:
+                wanted.setdefault("mapping", None)  # read otherwise, the file may have other columns
             files[at] = DraftFile(**files[at].model_dump() | wanted)
             values = [file.model_dump() for file in files]
             connection.execute(drafts.update().where(drafts.c.id == draft_id).values(files=values))

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from studio.access import Actor, allows
-from studio.data.drafts import Draft, DraftFile, enter, files_of, split_in_name
+from studio.data.drafts import ABOUT_DATA, Draft, DraftFile, enter, files_of, split_in_name
 from studio.data.tables import drafts
 from studio.data.uploads import stage
 from studio.db import Database
@@ -28,8 +28,6 @@ from studio.settings import Settings
 __all__ = ["BringSpec", "HubDataService", "run_bring"]
 
 _DATA = re.compile(r"\.(parquet|arrow|feather|((jsonl|ndjson|json|csv|tsv)(\.gz)?)|xlsx|xls|ods|txt|md|zip)$", re.I)
-#: What stands beside the data in most repositories.
-_NO_DATA = frozenset({"dataset_infos.json", "dataset_info.json", "readme.md", "state.json", "license.txt", "requirements.txt"})
 _REF = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 #: Errors of the download, in the words of this room.
@@ -58,7 +56,7 @@ class HubDataService:
         if not _REF.fullmatch(ref):
             raise DataError("error.data.bad_ref", field="ref")
         commit, sizes = _listing(self._settings, ref)
-        names = sorted(name for name in sizes if _DATA.search(name) and Path(name).name.lower() not in _NO_DATA)
+        names = sorted(name for name in sizes if _DATA.search(name) and Path(name).name.lower() not in ABOUT_DATA)
         if not names:
             raise DataError("error.data.no_data_files", field="ref", ref=ref)
         files = [

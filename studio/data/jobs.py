@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from studio.data import store
+from studio.data.formats import expected_shapes
 from studio.data.importer import Inspection, Refused, inspect_file, read_rows
 from studio.data.readers.base import ReadOptions
 from studio.data.rows import NewRow, prompt_hash
@@ -40,7 +41,9 @@ _FOREIGN = timedelta(minutes=10)
 
 
 class ImportFile(BaseModel):
-    """A staged file and how it is read: `mapping` as in `formats.mapped`, `options` as in `readers.ReadOptions`."""
+    """A staged file and how it is read: `mapping` as in `formats.mapped`, `options` as in `readers.ReadOptions`. `archive` is
+    the sha256 of the archive that it came in, `split` that of all rows that name none.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,6 +51,8 @@ class ImportFile(BaseModel):
     name: str
     mapping: dict[str, str | None] | None = None
     options: dict[str, Any] | None = None
+    archive: str | None = None
+    split: Literal["train", "validation", "test"] | None = None
 
 
 class ImportSpec(Spec):
@@ -104,6 +109,10 @@ def import_rows(
     good row. A killed one leaves a dataset that nobody sees; `sweep` takes it back.
     """
     looks = [_look(settings, file) for file in spec.files]
+    for look in looks:
+        if not look.shape:
+            columns = ", ".join(look.columns[:40])
+            raise DataError("error.data.unknown_shape", field="file", columns=columns, shapes=expected_shapes())
     if not any(look.n_good for look in looks):
         raise DataError("error.data.no_good_rows", name=spec.names, refused=sum(look.n_refused for look in looks))
     rule = _rule(settings, spec, looks)
@@ -117,7 +126,7 @@ def import_rows(
             store.open_first_revision(connection, dataset_id, author, summary)
         refusals = _Refusals()
         try:
-            good = _good_rows(settings, spec, refusals, on_row)
+            good = _good_rows(settings, spec, looks, refusals, on_row)
             totals = store.write_rows(db, dataset_id, good, author, split_of=rule.split_of)
             store.commit_first_revision(db, dataset_id, totals, _report(spec, looks, totals.counts.total(), refusals))
         except BaseException:
@@ -163,7 +172,7 @@ def sweep(db: Database, settings: Settings) -> int:
     Leaves alone what an import still writes, in a job or in some process's thread, on this host or another one.
     """
     whole = sa.select(revisions.c.dataset_id).where(revisions.c.state == "committed")
-    at_work = sa.select(jobs.c.id).where(jobs.c.kind == "import", jobs.c.state.not_in(ENDED))
+    at_work = sa.select(jobs.c.id).where(jobs.c.kind.in_(("import", "mix")), jobs.c.state.not_in(ENDED))
     left = sa.select(datasets.c.id, datasets.c.created_at).where(
         datasets.c.id.not_in(whole), sa.or_(datasets.c.job_id.is_(None), datasets.c.job_id.not_in(at_work))
     )
@@ -191,23 +200,29 @@ def _rule(settings: Settings, spec: ImportSpec, looks: list[Inspection]) -> Spli
     """Exact shares where the files are small enough to be read twice; of a large one each prompt is drawn by itself, which
     comes within a fraction of a percent.
     """
-    validation, test = (0.0, 0.0) if any(look.splits for look in looks) else (spec.validation_share, spec.test_share)
+    shares = {"validation_share": spec.validation_share, "test_share": spec.test_share}
     if any(look.truncated for look in looks):
-        return streamed_rule(validation_share=validation, test_share=test, seed=spec.seed)
-    prompts = (prompt_hash(row.kind, row.content) for row in _rows(settings, spec) if isinstance(row, NewRow))
-    return split_rule(prompts, validation_share=validation, test_share=test, seed=spec.seed)
+        return streamed_rule(**shares, seed=spec.seed)
+    rows = (row for row in _rows(settings, spec, looks) if isinstance(row, NewRow) and row.split is None)
+    return split_rule((prompt_hash(row.kind, row.content) for row in rows), **shares, seed=spec.seed)
 
 
-def _rows(settings: Settings, spec: ImportSpec) -> Iterator[NewRow | Refused]:
-    for file in spec.files:
-        path = upload_path(settings, file.upload)
-        yield from read_rows(path, file.name, **_how(file))
+def _rows(settings: Settings, spec: ImportSpec, looks: list[Inspection]) -> Iterator[NewRow | Refused]:
+    """Of a file that names splits, or was put into one, no row is left to be drawn."""
+    for file, look in zip(spec.files, looks, strict=True):
+        rest = file.split or ("train" if look.splits else None)
+        found = read_rows(upload_path(settings, file.upload), file.name, **_how(file))
+        yield from found if rest is None else (_in_split(row, rest) for row in found)
+
+
+def _in_split(row: NewRow | Refused, split: str) -> NewRow | Refused:
+    return dataclasses.replace(row, split=split) if isinstance(row, NewRow) and row.split is None else row
 
 
 def _good_rows(
-    settings: Settings, spec: ImportSpec, refusals: _Refusals, on_row: Callable[[int], None]
+    settings: Settings, spec: ImportSpec, looks: list[Inspection], refusals: _Refusals, on_row: Callable[[int], None]
 ) -> Iterator[NewRow]:
-    for number, row in enumerate(_rows(settings, spec), start=1):
+    for number, row in enumerate(_rows(settings, spec, looks), start=1):
         on_row(number)
         if isinstance(row, Refused):
             refusals.add(row)
@@ -217,7 +232,8 @@ def _good_rows(
 
 def _report(spec: ImportSpec, looks: list[Inspection], n_good: int, refusals: _Refusals) -> dict[str, Any]:
     files = [
-        {"name": file.name, "upload": file.upload, "format": look.file_format, "encoding": look.encoding, "shape": look.shape}
+        file.model_dump(include={"name", "upload", "archive"})
+        | {"format": look.file_format, "encoding": look.encoding, "shape": look.shape}
         for file, look in zip(spec.files, looks, strict=True)
     ]
     return {

@@ -18,6 +18,7 @@ import yaml
 from sqlalchemy.engine import Connection
 
 from studio.access.tables import audit, links
+from studio.data.export import EXPORTED_NAME
 from studio.data.importer import read_rows
 from studio.data.rows import NewRow, content_hash
 from studio.data.tables import datasets, drafts, revisions, rows
@@ -311,6 +312,9 @@ class Planner:
         plan.snapshots += [
             path for path in _files(home, "snapshots") if path.name.split(".")[0] in plan.hashes and path not in plan.snapshots
         ]
+        # Packed as they are, nobody sees what is in them; they can be made again.
+        exported = [path for path in _files(home, "exports") if EXPORTED_NAME.fullmatch(path.name)]
+        plan.uploads += [path for path in exported if path not in plan.uploads]
         sizes = {path.stat().st_size for path in (home / "uploads" / name for name in uploads) if path.exists()}
         for path in _files(home, "uploads", "tmp"):
             with contextlib.suppress(OSError):

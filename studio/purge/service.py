@@ -29,7 +29,7 @@ from sqlalchemy.engine import Connection
 
 from studio.access import Actor, allows
 from studio.access.trail import Entry, record
-from studio.data import store
+from studio.data import search_index, store
 from studio.data.revisions import count_again
 from studio.data.tables import datasets, revisions, rows
 from studio.db import Database
@@ -223,6 +223,8 @@ class PurgeService:
         with self._db.read() as connection:
             marked = revisions.c.content_hash.startswith(store.PURGING)
             found = connection.execute(sa.select(revisions.c.dataset_id, revisions.c.number).where(marked)).all()
+        for dataset_id in sorted({row.dataset_id for row in found}):
+            search_index.drop(self._settings, dataset_id)  # the mark stays until it is gone
         for dataset_id, number in found:
             count_again(self._db, dataset_id, number)
             self.between()

@@ -9,7 +9,7 @@ import sys
 
 from tests.bench.report import Report
 
-BENCHES = {"startup": "tests.bench.startup:run", "survive": "tests.bench.survive:run"}
+BENCHES = {"hostile": "tests.bench.hostile:run", "startup": "tests.bench.startup:run", "survive": "tests.bench.survive:run"}
 
 
 def main() -> int:

@@ -161,6 +161,7 @@ def test_an_empty_home_has_a_use(services: Services, actor: Actor) -> None:
 REMOVED = {
     "snapshots": ["snapshots/" + "a" * 64 + ".arrow"],
     "uploads": [f"uploads/{SHA}"],
+    "exports": ["exports/eye-care-r1-0123abcd.jsonl"],
     "temporary": ["tmp/gradio/abc/photo.png", "tmp/half"],
     "leftovers": [
         f"uploads/{SHA}.tmp",
@@ -208,7 +209,7 @@ def test_what_nobody_needs_goes_and_everything_else_stays(
     assert {kind: tuple(amount) for kind, amount in cleaned.by_kind.items()} == {
         kind: (len(names), 1_000 * len(names)) for kind, names in REMOVED.items()
     }
-    assert (cleaned.n, cleaned.bytes) == (11, 11_000)
+    assert (cleaned.n, cleaned.bytes) == (12, 12_000)
     assert [path for paths in messy.values() for path in paths if path.exists()] == []
     assert [name for name in KEPT if not (settings.home / name).exists()] == []
     assert not (settings.home / "models" / ".big.part").exists()
