@@ -1,31 +1,48 @@
-"""Data: bring a file in, see what it holds before anything is imported, read the rows, see them as tokens.
+"""Data: bring files in, see what they hold before anything is imported, then work on the rows.
 
-Address bar: `upload` and `file` while a file is looked at; `dataset`, `split`, `after` / `before`, `row` afterwards.
+Address bar: `draft` and `file` while files are looked at (import_panel.py); afterwards `dataset`, and `view` (rows, split, card,
+mix), and what the rows panel writes there.
 """
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from components.form import late_choice
-from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render
+from components import card_panel, import_panel, mix_panel, split_panel
+from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, render
 from studio.access import Actor
-from studio.data.service import ImportSpec
-from studio.data.store import MAX_NAME
-from studio.errors import StudioError
 from studio.jobs.queue import Job
-from studio.text import is_plain
 
 __all__ = ["build"]
 
-_PAGE_ROWS = 20
 _DEFAULT_LIMIT = 512
 
-#: Seconds between looks while a large file is imported by a job.
+#: Seconds between looks while something is written in the background.
 _TICK_S = 3
+
+#: Jobs that belong to datasets; the list shows them.
+_KINDS = ("import", "mix", "split", "bulk_edit", "bring")
+
+#: What stands beside the head of a dataset. `rows` is no panel of Gradio's but an element of our own.
+_PANELS: dict[str, Any] = {
+    "bring": import_panel.build,
+    "split": split_panel.build,
+    "card": card_panel.build,
+    "mix": mix_panel.build,
+}
+_VIEWS = ("rows", "split", "card")
+
+#: What a link to another dataset leaves behind.
+_ELSEWHERE = {"row": "", "after": "", "before": "", "at": "", "view": ""} | import_panel.forget
+
+#: What people may bring.
+_SUFFIXES = (
+    ".jsonl .ndjson .json .csv .tsv .parquet .arrow .feather .xlsx .xls .ods .txt .md .docx .pdf .html .htm .zip .gz"
+).split()
 
 
 def build(page: Page) -> None:
@@ -33,184 +50,139 @@ def build(page: Page) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=260):
             upload = gr.File(
-                label=t("data.upload.label"),
-                file_types=[".jsonl", ".json", ".csv", ".tsv", ".txt"],
-                elem_id="data-upload",
-                elem_classes=EDITORS,
-                height=150,
+                label=t("data.upload.label"), file_types=_SUFFIXES, file_count="multiple", elem_id="data-upload",
+                elem_classes=EDITORS, height=150,
             )
-            sample = gr.Button(t("data.sample.take"), elem_id="data-sample", elem_classes=EDITORS)
+            with gr.Row(elem_classes=EDITORS):
+                sample = gr.Button(t("data.sample.take"), size="sm", elem_id="data-sample")
+                mix = gr.Button(t("data.view.mix"), size="sm", elem_id="data-mix")
+            with gr.Accordion(t("data.hub"), open=False, elem_classes=EDITORS):
+                ref = gr.Textbox(info=t("data.hub.help"), show_label=False, max_lines=1, elem_id="data-hub-ref")
+                find = gr.Button(t("data.hub.open"), size="sm", elem_id="data-hub-open")
             datasets = gr.HTML(elem_id="data-list", padding=False)
+            stop = gr.Button(t("data.job.stop"), size="sm", visible=False, elem_id="data-stop", elem_classes=EDITORS)
         with gr.Column(scale=3, min_width=320):
             look = gr.HTML(elem_id="data-look", padding=False)
-            with gr.Group(visible=False, elem_id="data-import-form", elem_classes=EDITORS) as import_form:
-                with gr.Row():
-                    name = gr.Textbox(label=t("data.import.name"), elem_id="data-name", max_lines=1)
-                    validation = gr.Slider(0, 40, 10, step=1, label=t("data.import.validation"), elem_id="data-validation")
-                    test = gr.Slider(0, 40, 10, step=1, label=t("data.import.test"), elem_id="data-test")
-                with gr.Row():
-                    question = late_choice(label=t("data.import.question"), visible=False, elem_id="data-question")
-                    answer = late_choice(label=t("data.import.answer"), visible=False, elem_id="data-answer")
-                with gr.Row():
-                    cancel = gr.Button(t("data.import.cancel"), elem_id="data-cancel")
-                    confirm = gr.Button(t("data.import.confirm"), variant="primary", elem_id="data-import")
-                request_id = gr.Textbox(visible=False)
-            tokens = gr.HTML(elem_id="data-tokens", padding=False)
-            detail = gr.HTML(elem_id="data-detail", padding=False)
+            panes = []
+            for name, build_panel in _PANELS.items():
+                # A panel is read when it is shown: its button is pressed by the page.
+                page.opens[f"data-{name}"] = gr.Button(visible="hidden", elem_id=f"open-data-{name}")
+                with gr.Column(visible=False, elem_id=f"data-{name}-panel") as pane:
+                    build_panel(page)
+                panes.append(pane)
+    detail = gr.HTML(elem_id="data-detail", padding=False)
+    shown = gr.Textbox(visible="hidden", elem_id="data-shown", show_label=False)
     timer = gr.Timer(_TICK_S, active=False)
-    shown = [datasets, look, import_form, name, question, answer, confirm, detail, tokens, request_id, timer]
-    _wire(page, shown, (upload, sample, cancel, name, validation, test, question, answer, request_id, confirm, look))
+    _wire(page, [datasets, stop, look, *panes, detail, shown, timer], (upload, sample, mix, ref, find, stop))
 
 
-def _wire(page: Page, shown: list[Any], parts: tuple[Any, ...]) -> None:
-    services, lang = page.services, page.lang
-    upload, sample, cancel, name, validation, test, question, answer, request_id, confirm, look = parts
+def _wire(page: Page, parts: list[Any], bring: tuple[Any, ...]) -> None:
+    services = page.services
+    upload, sample, mix, ref, find, stop = bring
+    datasets, timer, shown = parts[0], parts[-1], parts[-2]
 
     @page.event("dataset.read")
     def open_tab(request: gr.Request) -> tuple[Any, ...]:
-        actor, ids = actor_of(request), ids_of(request)
-        if "upload" in ids:
-            return _shown_upload(page, actor, ids)
-        return _shown_dataset(page, actor, ids)
+        return _shown(page, actor_of(request), ids_of(request))
 
     @page.event("dataset.look")
-    def take_file(path: str | None, request: gr.Request) -> str:
-        if path is None:
+    def take_files(paths: list[str] | None, request: gr.Request) -> str:
+        if not paths:
             return ""
-        digest = services.data.stage(actor_of(request), Path(path))
-        return moved(tab="data", upload=digest, file=Path(path).name, dataset="", row="", after="", before="")
+        draft = services.drafts.bring(actor_of(request), [(Path(path), Path(path).name) for path in paths])
+        return moved(tab="data", **_ELSEWHERE | {"draft": draft.id})
 
     @page.event("dataset.look")
     def let_go(request: gr.Request) -> None:
-        """The field is empty again: the file was taken."""
+        """The field is empty again: the files were taken."""
+
+    @page.event("dataset.look")
+    def look_on_hub(wanted: str, request: gr.Request) -> str:
+        draft = services.hub_data.open(actor_of(request), wanted)
+        return moved(tab="data", **_ELSEWHERE | {"draft": draft.id})
 
     @page.event("dataset.import")
     def take_sample(request: gr.Request) -> str:
         made = services.data.import_sample(actor_of(request), page.t("data.sample.name"), page.t("data.sample.note"))
-        return moved(tab="data", dataset=made, upload="", file="", row="", after="", before="", split="")
-
-    @page.event("dataset.look")
-    def look_with_columns(question_column: str, answer_column: str, request: gr.Request) -> tuple[str, Any]:
-        mapping = _mapping(question_column, answer_column)
-        if mapping is None:
-            return gr.skip()
-        ids = ids_of(request)
-        found = services.data.inspect(actor_of(request), ids["upload"], ids["file"], mapping)
-        shown_html = render("inspection", lang, found=found, name=ids["file"], problem=None)
-        return shown_html, gr.update(value=page.t("data.import.confirm_n", n=found.n_good), interactive=found.n_good > 0)
+        return moved(tab="data", **_ELSEWHERE | {"dataset": made})
 
     @page.event("dataset.import")
-    def run_import(
-        wanted: str, validation_share: float, test_share: float, q: str, a: str, wish: str, request: gr.Request
-    ) -> str:
-        ids = ids_of(request)
-        spec = ImportSpec(
-            upload=ids["upload"],
-            file_name=ids["file"],
-            dataset_name=wanted,
-            mapping=_mapping(q, a),
-            validation_share=validation_share / 100,
-            test_share=test_share / 100,
-        )
-        made = services.data.import_upload(actor_of(request), spec, request_id=wish)
-        return moved(tab="data", upload="", file="", dataset=made.dataset_id or "", row="", after="", before="", split="")
+    def open_mix(request: gr.Request) -> str:
+        return moved(tab="data", **_ELSEWHERE | {"view": "mix"})
 
-    @page.event("dataset.read")
-    def back(request: gr.Request) -> str:
-        return moved(tab="data", upload="", file="")
+    @page.event("job.stop")
+    def stop_job(request: gr.Request) -> tuple[Any, ...]:
+        job = next(iter(_working(page, actor_of(request))), None)
+        if job is not None:
+            services.jobs.stop(actor_of(request), job.id)
+        return _shown(page, actor_of(request), ids_of(request))
 
     @page.event("dataset.read")
     def tick(request: gr.Request) -> tuple[Any, ...]:
-        """Show a dataset as soon as its import job has ended; nothing else on the page changes meanwhile."""
+        """The list moves while something is written; when it has ended, the whole tab is read again."""
         actor, ids = actor_of(request), ids_of(request)
-        if _importing(page, actor):
-            return (_list_html(page, actor, ids.get("dataset")), *[gr.skip()] * (len(shown) - 1))
-        if "upload" in ids:
-            return (_list_html(page, actor, None), *[gr.skip()] * (len(shown) - 2), gr.Timer(active=False))
-        return _shown_dataset(page, actor, ids)
+        working = _working(page, actor)
+        if working:
+            return _list(page, actor, ids.get("dataset")), *[gr.skip()] * (len(parts) - 1)
+        if "draft" in ids:
+            return _list(page, actor, None), gr.update(visible=False), *[gr.skip()] * (len(parts) - 3), gr.Timer(active=False)
+        return _shown(page, actor, ids)
 
-    page.opens["data"].click(open_tab, None, shown, **OPEN)
-    shown[-1].tick(tick, None, shown, **READ)
-    upload.upload(take_file, upload, page.go, **PRIVATE).then(let_go, None, upload, **READ)
+    page.opens["data"].click(open_tab, None, parts, **OPEN)
+    timer.tick(tick, None, parts, **READ)
+    upload.upload(take_files, upload, page.go, **PRIVATE).then(let_go, None, upload, **READ)
     sample.click(take_sample, None, page.go, **PRIVATE)
-    cancel.click(back, None, page.go, **READ)
-    for column in (question, answer):
-        column.input(look_with_columns, [question, answer], [look, confirm], **READ)
-    confirm.click(run_import, [name, validation, test, question, answer, request_id], page.go, **PRIVATE)
+    mix.click(open_mix, None, page.go, **READ)
+    find.click(look_on_hub, ref, page.go, **PRIVATE)
+    ref.submit(look_on_hub, ref, page.go, **PRIVATE)
+    stop.click(stop_job, None, parts, **PRIVATE)
+    press = "(shown) => document.getElementById(`open-data-${shown.split('#')[0]}`)?.click()"
+    shown.change(None, shown, None, js=press, **PRIVATE)
 
 
-def _mapping(question_column: str | None, answer_column: str | None) -> dict[str, str | None] | None:
-    if not question_column or not answer_column:
-        return None
-    return {"question": question_column, "answer": answer_column, "system": None}
+def _working(page: Page, actor: Actor) -> list[Job]:
+    return [job for job in page.services.jobs.active(actor) if job.kind in _KINDS]
 
 
-def _importing(page: Page, actor: Actor) -> list[Job]:
-    return [job for job in page.services.jobs.active(actor) if job.kind == "import"]
+def _list(page: Page, actor: Actor, chosen: str | None) -> str:
+    known = page.services.data.list(actor)
+    return render("datasets", page.lang, datasets=known, chosen=chosen, working=_working(page, actor), elsewhere=_ELSEWHERE)
 
 
-def _list_html(page: Page, actor: Actor, chosen: str | None) -> str:
-    datasets = page.services.data.list(actor)
-    return render("datasets", page.lang, datasets=datasets, chosen=chosen, importing=_importing(page, actor))
-
-
-def _shown_upload(page: Page, actor: Actor, ids: dict[str, str]) -> tuple[Any, ...]:
-    """A staged file before its import: what it is, what is refused, and the form that takes the rest."""
-    lang, name = page.lang, ids.get("file", "")
-    found, problem, columns = None, None, []
-    try:
-        found = page.services.data.inspect(actor, ids["upload"], name)
-    except StudioError as error:
-        problem = error
-        columns = [column for column in str(error.params.get("columns", "")).split(", ") if column]
-    asks_columns = problem is not None and problem.key == "error.data.unknown_shape" and len(columns) >= 2
-    n_good = found.n_good if found else 0
+def _shown(page: Page, actor: Actor, ids: dict[str, str]) -> tuple[Any, ...]:
+    """The list, and a draft, a mix, or a dataset in one of its views."""
+    known = page.services.data.list(actor)
+    chosen = ids.get("dataset") if ids.get("dataset") in {info.id for info in known} else (known[0].id if known else None)
+    working = _working(page, actor)
+    view = "bring" if "draft" in ids else ids.get("view", "rows")
+    if view not in (*_VIEWS, *_PANELS) or (chosen is None and view in _VIEWS) or (view == "bring" and "draft" not in ids):
+        view = "rows"
+    look = detail = ""
+    if chosen is None and view == "rows":
+        look = render("data_empty", page.lang)
+    elif view in _VIEWS:
+        assert chosen is not None
+        look = _head(page, actor, chosen, view)
+        detail = render("rows_panel", page.lang, info=page.services.data.get(actor, chosen)) if view == "rows" else ""
     return (
-        _list_html(page, actor, None),
-        render("inspection", lang, found=found, name=name, problem=problem),
-        gr.update(visible=found is not None or asks_columns),
-        gr.update(value="".join(filter(is_plain, Path(name).stem))[:MAX_NAME]),
-        gr.update(choices=columns, value=None, visible=asks_columns),
-        gr.update(choices=columns, value=None, visible=asks_columns),
-        gr.update(value=page.t("data.import.confirm_n", n=n_good), interactive=n_good > 0),
-        "",
-        "",
-        new_request_id(),
-        gr.Timer(active=bool(_importing(page, actor))),
+        _list(page, actor, chosen if view in _VIEWS else None),
+        gr.update(visible=bool(working)),
+        look,
+        *[gr.update(visible=name == view) for name in _PANELS],
+        detail,
+        # The fragment makes the same panel twice a change: it is read again.
+        f"{view}#{secrets.token_hex(4)}" if view in _PANELS else gr.skip(),
+        gr.Timer(active=bool(working)),
     )
 
 
-def _shown_dataset(page: Page, actor: Actor, ids: dict[str, str]) -> tuple[Any, ...]:
-    """A dataset's numbers, a page of its rows, and the chosen row as the model sees it."""
-    datasets = page.services.data.list(actor)
-    known = {info.id for info in datasets}
-    chosen = ids.get("dataset") if ids.get("dataset") in known else (datasets[0].id if datasets else None)
-    hidden = (gr.update(visible=False), gr.skip(), gr.skip(), gr.skip(), gr.skip())
-    moving = gr.Timer(active=bool(_importing(page, actor)))
-    if chosen is None:
-        return (_list_html(page, actor, None), render("data_empty", page.lang), *hidden, "", "", gr.skip(), moving)
-    info = page.services.data.get(actor, chosen)
-    split = ids.get("split") if ids.get("split") in ("train", "validation", "test") else None
-    rows, first = page.services.data.page(
-        actor, chosen, split=split, after=_key(ids.get("after")), before=_key(ids.get("before")), limit=_PAGE_ROWS
-    )
+def _head(page: Page, actor: Actor, dataset: str, view: str) -> str:
+    """What a dataset is: its numbers, how it would be trained on, what its import refused."""
+    info = page.services.data.get(actor, dataset)
     base = next(iter(page.services.models.ready(actor)), None)
-    view = page.services.data.training_view(actor, chosen, base.id, max_seq_len=_DEFAULT_LIMIT) if base else None
-    look = render("dataset", page.lang, info=info, view=view, base=base, limit=_DEFAULT_LIMIT)
-    total = info.counts.get(split, 0) if split else info.n_rows
-    detail = render("rows", page.lang, rows=rows, first=first, total=total, info=info, split=split, chosen=ids.get("row"))
-    return (_list_html(page, actor, chosen), look, *hidden, detail, _row_html(page, actor, ids, base), gr.skip(), moving)
-
-
-def _row_html(page: Page, actor: Actor, ids: dict[str, str], base: Any) -> str:
-    if not ids.get("row", "").isdigit():
-        return ""
-    row = page.services.data.row(actor, int(ids["row"]))
-    pieces = page.services.data.row_as_tokens(actor, row.id, base.id) if base else []
-    return render("row", page.lang, row=row, pieces=pieces, base=base)
-
-
-def _key(value: str | None) -> tuple[int, int] | None:
-    """`position.id` of a row, as the pager's links carry it."""
-    position, _, row_id = (value or "").partition(".")
-    return (int(position), int(row_id)) if position.isdigit() and row_id.isdigit() else None
+    seen = None
+    if base is not None and view == "rows":
+        seen = page.services.data.training_view(actor, dataset, base.id, max_seq_len=_DEFAULT_LIMIT)
+    return render(
+        "dataset", page.lang, info=info, view=seen, base=base, limit=_DEFAULT_LIMIT, chosen_view=view, views=_VIEWS
+    )

@@ -72,6 +72,7 @@ LINK_PAGES = "/demo"
 _UPLOAD = "/gradio_api/upload"
 _FILE = "/gradio_api/file="
 _LINK = rf"{LINK_PAGES}/[^/]+"
+_DATA = "/data/[^/]+"
 
 ROUTES = (
     # plain pages
@@ -93,6 +94,12 @@ ROUTES = (
     Route(("POST",), f"{_LINK}/unlock", "link.unlock"),
     Route(("GET",), f"{_LINK}/chat", "link.open"),
     Route(("POST",), f"{_LINK}/(ask|stop|go-on|new|thumb)", "link.open"),
+    Route(("GET",), "/exports/[^/]+", "dataset.export"),
+    # the rows of a dataset
+    Route(("GET",), rf"{_DATA}/(rows|count|row/[^/]+|row/[^/]+/tokens|history|compare|others)", "dataset.read"),
+    Route(("POST",), rf"{_DATA}/(row/[^/]+|add|bulk/preview|bulk/apply|undo|redo|restore|name)", "dataset.write", 8 * _MIB),
+    Route(("GET",), rf"{_DATA}/job/[^/]+", "job.read"),
+    Route(("POST",), rf"{_DATA}/job/[^/]+/stop", "job.stop"),
     # the studio: what Gradio's page asks for, and no more
     Route(("GET", "HEAD"), "/", "page.use"),
     Route(("GET",), "/config", "page.use"),

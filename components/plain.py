@@ -20,6 +20,9 @@ __all__ = ["FILES", "POLICY", "file_response", "form_of", "plain_page", "set_lan
 
 #: Files that these pages load, by the name under /page/.
 FILES = {"plain.css": ("css", "text/css"), "demo.js": ("js", "text/javascript"), "plain.js": ("js", "text/javascript")}
+#: And those of the rows panel, which come with no Gradio either.
+FILES |= {"data.css": ("css", "text/css")}
+FILES |= {path.name: ("js/data", "text/javascript") for path in (ASSETS / "js" / "data").glob("*.js")}
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

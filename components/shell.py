@@ -9,6 +9,7 @@ import gradio as gr
 
 from components import chat_tab, data_tab, people_tab, runs_tab, settings_tab, train_tab
 from components.page import ASSETS, OPEN, PRIVATE, READ, Page, Tab, actor_of, render
+from components.rows_panel import SCRIPT, rows_words
 from studio.services import Services
 from studio.text import Lang, text
 
@@ -59,12 +60,13 @@ def mount_options(lang: Lang) -> dict[str, Any]:
     )
     words: dict[str, Any] = {name: text(lang, f"page.{name}") for name in ("away", "back", "close")}
     words["sure"] = {button: text(lang, f"sure.{button.replace('-', '_')}") for button in _ASKED_FIRST}
+    words["rows"] = rows_words(lang)
     script = f"document.documentElement.lang = '{lang}'; window.studioWords = {json.dumps(words)};"
     script += "".join((ASSETS / "js" / name).read_text("utf-8") for name in ("alive.js", "shell.js"))
     return {
         "theme": theme,
         "css_paths": [ASSETS / "css" / "studio.css"],
-        "head": f'<link rel="icon" href="/favicon.svg"><script>{script}</script>',
+        "head": f'<link rel="icon" href="/favicon.svg"><script>{script}</script>{SCRIPT}',
         "footer_links": [],
         "run_history": False,
         "show_error": False,

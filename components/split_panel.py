@@ -9,7 +9,7 @@ import gradio as gr
 from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render
 from studio.access import Actor
 from studio.data.splits import By, SplitSpec
-from studio.errors import StudioError
+from studio.errors import DataError, StudioError
 
 __all__ = ["build"]
 
@@ -64,7 +64,7 @@ def _wire(page: Page, given: list[Any], locks: tuple[Any, ...], parts: tuple[Any
         spec = _spec(dataset, by, column, validation, test, seed, keep)
         made = services.splits.assign(actor_of(request), spec, request_id=wish)
         if made.job_id is None and made.revision is None:
-            raise gr.Error(page.t("split_panel.nothing"), duration=8, print_exception=False)
+            raise DataError("error.data.split_nothing")
         return moved(tab="data", view="")
 
     @page.event("dataset.lock")

@@ -24,8 +24,10 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
+from components.data_routes import add_data_routes
 from components.demo_page import add_demo_pages
 from components.door import Door
+from components.downloads import add_downloads
 from components.login_page import add_login_pages
 from components.page import ASSETS
 from components.plain import FILES, file_response, wanted_lang
@@ -102,7 +104,7 @@ def _keep_to_uploads(blocks: gr.Blocks, folder: Path) -> None:
 def _build() -> str:
     """A name for what an open page was made from: when it is another one, the page has to be loaded again."""
     made_from = [*(ROOT / "components").rglob("*.py"), *(ROOT / "studio").rglob("*.py")]
-    made_from += [path for folder in ("css", "js", "messages") for path in (ASSETS / folder).iterdir()]
+    made_from += [path for folder in ("css", "js", "messages") for path in (ASSETS / folder).rglob("*.*")]
     digest = hashlib.sha256(gr.__version__.encode())
     for path in sorted(made_from):
         digest.update(path.read_bytes())
@@ -150,5 +152,7 @@ def build_web(services: Services) -> FastAPI:
 
     add_login_pages(web, services, door)
     add_demo_pages(web, services)
+    add_downloads(web, services)
+    add_data_routes(web, services)
     web.mount("/", studio)
     return web

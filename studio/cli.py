@@ -1,5 +1,5 @@
 """The same services from a shell: `python -m studio import | run | train | resume | runs | chat | stop | backup | restore |
-disk | clean | user | purge`.
+disk | clean | user | purge | export`.
 
 Every command takes `--json` (one object on standard output) and `--lang`. Exit status 0, or 1 with the message on standard
 error.
@@ -116,15 +116,28 @@ def _run(voice: type[_V], as_json: bool, lang: str, work: Callable[[_V], None]) 
 
 
 @app.command("import")
-def import_file(file: Path, name: Annotated[str, typer.Option("--name")], json_: AsJson = False, lang: InLang = "") -> None:
-    """Import the good rows of FILE as a new dataset; refused rows are listed with their lines."""
+def import_files(
+    files: list[Path],
+    name: Annotated[str, typer.Option("--name")],
+    column: Annotated[list[str] | None, typer.Option("--column", help="part=column, as in question=Q; once for each part.")] = None,
+    rows_are: Annotated[str, typer.Option("--as", help="What the rows are, with --column.")] = "chat",
+    json_: AsJson = False,
+    lang: InLang = "",
+) -> None:
+    """Import the good rows of FILES as a new dataset; refused rows are listed with their lines."""
 
     def work(shell: _Shell) -> None:
         services, actor = shell.services, shell.actor
-        if not file.is_file():
-            raise DataError("error.data.no_file", path=str(file))
-        upload = services.data.stage(actor, file)
-        spec = ImportSpec(upload=upload, file_name=file.name, dataset_name=name)
+        for path in files:
+            if not path.is_file():
+                raise DataError("error.data.no_file", path=str(path))
+        draft = services.drafts.bring(actor, [(path, path.name) for path in files])
+        bad = next((file.problem for file in draft.files if file.problem), None)
+        if bad is not None:
+            raise DataError(bad["key"], **bad["params"])
+        mapping = {"as": rows_are} | dict(part.partition("=")[::2] for part in column) if column else None
+        chosen = [file.model_copy(update={"mapping": mapping}) for file in draft.files if file.chosen]
+        spec = ImportSpec(files=[file.as_import() for file in chosen], dataset_name=name)
         made = services.data.import_upload(actor, spec)
         dataset_id = made.dataset_id
         if made.job_id is not None:
@@ -406,11 +419,15 @@ def clean(json_: AsJson = False, lang: InLang = "") -> None:
     _command(json_, lang, work)
 
 
-from studio.cli_purge import purge_app  # noqa: E402 (their commands are made of what stands above)
+from studio.cli_data import data_app  # noqa: E402 (their commands are made of what stands above)
+from studio.cli_edits import edits_app  # noqa: E402
+from studio.cli_purge import purge_app  # noqa: E402
 from studio.cli_user import user_app  # noqa: E402
 
 app.add_typer(user_app, name="user")
 app.add_typer(purge_app, name="purge")
+app.add_typer(data_app)
+app.add_typer(edits_app)
 
 
 def main() -> None:

@@ -8,7 +8,13 @@ from studio.access.audit import AuditService
 from studio.access.links import LinkService
 from studio.access.users import UserService
 from studio.backup import BackupService
+from studio.data.drafts import DraftService
+from studio.data.edits import EditService
+from studio.data.export_service import ExportService
+from studio.data.hub_data import HubDataService
+from studio.data.mix import MixService
 from studio.data.service import DataService
+from studio.data.splits import SplitService
 from studio.db import Database
 from studio.engine.chats import ChatService
 from studio.engine.conversations import Conversations
@@ -32,6 +38,12 @@ class Services:
     users: UserService
     links: LinkService
     data: DataService
+    drafts: DraftService
+    hub_data: HubDataService
+    edits: EditService
+    exports: ExportService
+    splits: SplitService
+    mixes: MixService
     models: ModelService
     jobs: JobService
     train: TrainService
@@ -61,6 +73,12 @@ def build_services(settings: Settings) -> Services:
         users=UserService(db),
         links=links,
         data=data,
+        drafts=DraftService(db, settings),
+        hub_data=HubDataService(db, settings),
+        edits=EditService(db, settings),
+        exports=ExportService(db, settings),
+        splits=SplitService(db, settings),
+        mixes=MixService(db, settings),
         models=models,
         jobs=jobs,
         train=TrainService(db, settings, data, models, jobs),

@@ -6,6 +6,8 @@
 // Anchors with `data-go` move inside the page; opened in a new browser tab they are plain links.
 (() => {
   const DEFAULT_TAB = document.documentElement.dataset.tab || "data";
+  // What the rows panel writes (js/data/rows-api.js): of one dataset, and of no use to another.
+  const OF_ROWS = "q regex kind role split tag topic origin flagged edited min max sort after before at row view older newer".split(" ");
   let ready = false;
   let selecting = false;
   let reveal = null; // id of what a click asked for: brought into view when it arrives
@@ -33,6 +35,9 @@
   const write = (link) => {
     const wanted = new URL(link, location.href).searchParams;
     const target = new URL(location);
+    if (wanted.has("dataset") && wanted.get("dataset") !== target.searchParams.get("dataset")) {
+      for (const name of OF_ROWS) target.searchParams.delete(name);
+    }
     for (const [name, value] of wanted) {
       if (value) target.searchParams.set(name, value); else target.searchParams.delete(name);
     }
@@ -44,7 +49,7 @@
     if (!link) return;
     const wanted = write(link);
     show();
-    if (wanted.get("row")) reveal = "row-tokens";
+    if (wanted.get("row")) reveal = "data-detail";
   };
 
   // A tab that a person selects by its button.

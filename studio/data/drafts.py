@@ -30,16 +30,20 @@ from studio.errors import DataError, NotFoundError
 from studio.ids import new_id, now
 from studio.settings import Settings
 
-__all__ = ["ABOUT_DATA", "Draft", "DraftFile", "DraftService", "Look", "enter", "files_of", "split_in_name"]
+__all__ = ["Draft", "DraftFile", "DraftService", "Look", "enter", "files_of", "is_about_data", "split_in_name"]
 
 #: Looks that are kept, so that a page that shows ten files does not read all of them again at every click.
 _KEPT_LOOKS = 64
 
 
-#: What stands beside the data in folders of datasets, by their lower-case names.
-ABOUT_DATA = frozenset(
-    {"dataset_infos.json", "dataset_info.json", "readme.md", "card.md", "state.json", "license.txt", "requirements.txt"}
-)
+#: What stands beside the data in folders of datasets.
+_ABOUT = frozenset({"dataset_infos", "dataset_info", "readme", "card", "state", "license", "requirements"})
+
+
+def is_about_data(name: str) -> bool:
+    """Whether a file of this name tells about data and holds none."""
+    path = Path(name.lower())
+    return path.stem in _ABOUT and path.suffix in (".json", ".md", ".txt")
 
 
 class DraftFile(BaseModel):
@@ -106,7 +110,7 @@ class DraftService:
         archive: str | None = None
 
         def into(label: str, member: Path, digest: str) -> None:
-            is_data = Path(label).name.lower() not in ABOUT_DATA
+            is_data = not is_about_data(label)
             upload, split = stage(self._settings, member), split_in_name(label)
             files.append(DraftFile(name=f"{name}/{label}", upload=upload, archive=archive, split=split, chosen=is_data))
 

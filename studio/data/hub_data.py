@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from studio.access import Actor, allows
-from studio.data.drafts import ABOUT_DATA, Draft, DraftFile, enter, files_of, split_in_name
+from studio.data.drafts import Draft, DraftFile, enter, files_of, is_about_data, split_in_name
 from studio.data.tables import drafts
 from studio.data.uploads import stage
 from studio.db import Database
@@ -56,7 +55,7 @@ class HubDataService:
         if not _REF.fullmatch(ref):
             raise DataError("error.data.bad_ref", field="ref")
         commit, sizes = _listing(self._settings, ref)
-        names = sorted(name for name in sizes if _DATA.search(name) and Path(name).name.lower() not in ABOUT_DATA)
+        names = sorted(name for name in sizes if _DATA.search(name) and not is_about_data(name))
         if not names:
             raise DataError("error.data.no_data_files", field="ref", ref=ref)
         files = [

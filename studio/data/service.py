@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,16 +12,20 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from studio.access import Actor, allows
-from studio.data import store
+from studio.data import find, index_job, store
+from studio.data.card import Card
+from studio.data.filters import Filter
 from studio.data.importer import Inspection, inspect_file
 from studio.data.jobs import ImportFile, ImportSpec, import_rows, sweep
-from studio.data.refusal import rendered_or_refused
+from studio.data.locks import lock_state, locked_digests
+from studio.data.refusal import is_locked, rendered_or_refused
 from studio.data.render import Piece, Template, pieces, render
-from studio.data.tables import datasets
+from studio.data.tables import datasets, rows
 from studio.data.templates import template_of
 from studio.data.uploads import stage, upload_path
 from studio.db import Database
 from studio.jobs.queue import insert_job
+from studio.jobs.spec import checked
 from studio.settings import ROOT, Settings
 
 __all__ = ["DataService", "ImportSpec", "Imported", "TrainingView"]
@@ -31,6 +36,9 @@ _SMALL_BYTES = 5_000_000
 #: Rows that a training view renders; more would make the page wait.
 _VIEW_ROWS = 2_000
 _KEPT_VIEWS = 16
+
+#: Rows by whose kinds a dataset is known.
+_LOOKED_AT = 1_000
 
 SAMPLE_FILE = ROOT / "assets" / "sample" / "eye-care.jsonl"
 
@@ -149,6 +157,74 @@ class DataService:
         return found, store.count_before(self._db, dataset_id, info.revision, split, first)
 
     @allows("dataset.read")
+    def kinds(self, actor: Actor, dataset_id: str) -> Sequence[str]:
+        """The kinds of the first rows; a file has one kind, a merged dataset may have several."""
+        info = store.dataset_info(self._db, dataset_id)
+        first = sa.select(rows.c.kind).where(store.holds(info.id, info.revision)).order_by(rows.c.position, rows.c.id)
+        found = first.limit(_LOOKED_AT).subquery()
+        with self._db.read() as connection:
+            return sorted(connection.execute(sa.select(found.c.kind).distinct()).scalars())
+
+    @allows("dataset.read")
+    def card(self, actor: Actor, dataset_id: str) -> Card:
+        """What people say about the dataset; empty where nobody has."""
+        return Card(**(store.dataset_info(self._db, dataset_id).card or {}))
+
+    @allows("dataset.write")
+    def set_card(self, actor: Actor, dataset_id: str, said: Mapping[str, str]) -> Card:
+        """Raises ConfigError that names the fields which are too long or unknown."""
+        card = checked(Card, dict(said))
+        store.dataset_info(self._db, dataset_id)  # raises for one that is not there
+        kept = {name: words for name, words in card.model_dump().items() if words.strip()}
+        with self._db.write() as connection:
+            connection.execute(datasets.update().where(datasets.c.id == dataset_id).values(card=kept or None))
+        return card
+
+    @allows("dataset.read")
+    def find(
+        self,
+        actor: Actor,
+        dataset_id: str,
+        wanted: Filter,
+        *,
+        sort: find.Sort = "position",
+        after: find.Cursor | None = None,
+        before: find.Cursor | None = None,
+        at: int | None = None,
+        limit: int = 100,
+        revision: int | None = None,
+    ) -> find.Page:
+        """A page of the rows that match (`find.page`), with their number where it is known anyway.
+
+        A dataset that is searched and has no index gets one in the background.
+        """
+        info = store.dataset_info(self._db, dataset_id)
+        if not wanted.is_empty or sort != "position":
+            index_job.wanted(self._db, self._settings, dataset_id, author=actor.user_id)
+        page = find.page(
+            self._db,
+            self._settings,
+            info,
+            wanted,
+            sort=sort,
+            after=after,
+            before=before,
+            at=at,
+            limit=limit,
+            revision=revision,
+        )
+        total = find.known_count(info.counts, wanted) if revision in (None, info.revision) else None
+        return dataclasses.replace(page, total=total)
+
+    @allows("dataset.read")
+    def count(
+        self, actor: Actor, dataset_id: str, wanted: Filter, *, revision: int | None = None, budget_s: float = 1.0
+    ) -> tuple[int, bool]:
+        """How many rows match, and whether that is all: False where the seconds were not enough to look at every row."""
+        number = store.dataset_info(self._db, dataset_id).revision if revision is None else revision
+        return find.count(self._db, self._settings, dataset_id, number, wanted, budget_s)
+
+    @allows("dataset.read")
     def row(self, actor: Actor, row_id: int) -> store.StoredRow:
         return store.row_of(self._db, row_id)
 
@@ -169,7 +245,7 @@ class DataService:
         """
         info = store.dataset_info(self._db, dataset_id)
         template = template_of(self._settings, base_id)
-        key = (dataset_id, info.revision, info.content_hash, id(template), max_seq_len, limit)
+        key = (dataset_id, info.revision, info.content_hash, lock_state(self._db), id(template), max_seq_len, limit)
         if key not in self._views:
             if len(self._views) >= _KEPT_VIEWS:
                 self._views.pop(next(iter(self._views)))
@@ -181,11 +257,13 @@ class DataService:
         refused: Counter[str] = Counter()
         refused_rows: list[tuple[int, str]] = []
         tokens = targets = longest = seen = 0
+        locked = locked_digests(self._db)
         for row in store.iter_rows(self._db, info.id, info.revision):
             if seen >= limit:
                 break
             seen += 1
-            rendered, reason = rendered_or_refused(row.kind, row.content, template, max_seq_len)
+            is_test = is_locked(row.split, row.prompt_hash, locked)
+            rendered, reason = rendered_or_refused(row.kind, row.content, template, max_seq_len, is_locked=is_test)
             if rendered is None:
                 assert reason is not None
                 refused[reason] += 1

@@ -54,6 +54,12 @@ KINDS: dict[str, JobKind] = {
     kind.name: kind
     for kind in (
         JobKind("import", "light", "studio.data.jobs:run_import"),
+        JobKind("bulk_edit", "light", "studio.data.bulk:run_bulk_edit"),
+        JobKind("index", "light", "studio.data.index_job:run_index"),
+        JobKind("split", "light", "studio.data.splits:run_split"),
+        JobKind("mix", "light", "studio.data.mix:run_mix"),
+        JobKind("export_data", "light", "studio.data.export:run_export"),
+        JobKind("bring", "light", "studio.data.hub_data:run_bring"),
         JobKind("fetch", "device", "studio.models.fetch:run_fetch"),
         JobKind("train", "device", "studio.train.job:run_training", resume_step="studio.train.checkpoints:resume_step"),
         JobKind("engine", "engine", "studio.processes.engine:run_engine", restarts=False),

@@ -235,7 +235,7 @@ class PurgeService:
             if connection.execute(sa.select(runs.c.id).where(runs.c.dataset_id == dataset_id).limit(1)).first() is None:
                 connection.execute(datasets.delete().where(datasets.c.id == dataset_id))
                 return
-            said = {"message": "", "report": {}, "name": None, "summary": None}
+            said: dict[str, Any] = {"message": "", "report": {}, "name": None, "summary": None}
             connection.execute(revisions.update().where(revisions.c.dataset_id == dataset_id).values(**said))
             connection.execute(datasets.update().where(datasets.c.id == dataset_id).values(name=dataset_id, note="", card=None))
 

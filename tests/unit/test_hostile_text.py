@@ -104,15 +104,40 @@ def account(w: str) -> Some:
     return Some(**values, created_at=_AT, last_login_at=_AT)
 
 
+def draft(w: str, found: Some) -> dict[str, Any]:
+    """Two brought files, the second of which cannot be read."""
+    problem = {"key": "error.data.name_taken", "params": {"name": w}}
+    file = Some(name=w, chosen=True, problem=None, mapping=None, is_away=False, remote=None)
+    bad = Some(name=w, chosen=False, problem=problem, mapping=None, is_away=False, remote=None)
+    look = Some(found=found, problem=problem)
+    return {"draft": Some(id=w, files=[file, bad]), "at": 0, "file": file, "looks": {0: look}, "first": look, "now": look}
+
+
 def samples(w: str) -> dict[str, dict[str, Any]]:
     """For each template what it is drawn with."""
     problem = {"key": "error.data.name_taken", "params": {"name": w}}
     warning = problem | {"params": {"name": w}}
     refused = [{"line": 3, "key": "error.data.name_taken", "params": {"name": w}, "excerpt": w}]
     info = Some(id=w, name=w, note=w, n_rows=2, created_at=_AT, counts={"train": 2}, report={"n_refused": 1, "refused": refused})
+    info.locked_at = _AT
     messages = [{"role": "user", "content": w}, {"role": "assistant", "content": w}]
-    row = Some(id=1, position=1024, split="train", content={"messages": messages}, origin={"ref": w, "line": 3})
-    text_row = Some(id=2, position=2048, split=None, content={"text": w}, origin={})
+    row = Some(id=1, kind="chat", position=1024, split="train", content={"messages": messages}, origin={"ref": w, "line": 3})
+    found = Some(
+        file_format="csv",
+        shape="question_answer",
+        encoding="gb18030",
+        n_good=1,
+        n_refused=1,
+        n_read=2,
+        splits={"train": 1},
+        truncated=True,
+        refused=refused,
+        preview=[row],
+        columns=(w, "b"),
+        records=[{w: w}],
+        reasons=[Some(key="data.file.no_header", params={"found": w})],
+        detection=Some(is_sure=False, reasons=[]),
+    )
     guest_link = Some(
         id=w, name=w, state="open", visits=1, max_visits=2, expires_at=_AT, target={"models": [w, "run_a"]}, has_password=True
     )
@@ -141,26 +166,37 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
             "view": Some(refused={"error.data.no_name": 1}, longest=9, n_seen=1, n_rows=2),
             "base": base(w),
             "limit": 512,
+            "views": ["rows", "split"],
+            "chosen_view": "rows",
         },
-        "datasets": {"importing": [job(w)], "datasets": [info], "chosen": w},
+        "datasets": {"working": [job(w, kind="import")], "datasets": [info], "chosen": w, "elsewhere": {"row": ""}},
         "demo": page | {"name": w, "is_blind": True},
         "demo_password": page | {"name": w, "wrong": w},
+        "draft": draft(w, found) | {"job": job(w, kind="bring")},
+        "draft_rows": {"found": found},
+        "export_found": {
+            "found": Some(first={"chat": w}, n_rows=9, n_seen=5, n_fit=4, unfit={"chat": {"data.unfit.tools": 1}})
+        },
+        "export_made": {"job": None, "name": w, "href": f"/exports/{quote_plus(w)}"},
         "header": {"active": [job(w, state="running")] * 3, "worker": "died", "me": account(w), "role": "editor"},
-        "inspection": {
-            "name": w,
-            "problem": problem,
+        "mix_found": {
             "found": Some(
-                file_format="csv",
-                shape="question_answer",
-                encoding=w,
-                n_good=1,
-                n_refused=1,
-                n_read=2,
-                splits={"train": 1},
-                truncated=True,
-                refused=refused,
-                preview=[row],
-            ),
+                n_rows=2,
+                unit="tokens",
+                warnings=[],
+                parts=[
+                    Some(
+                        dataset_id=w,
+                        name=w,
+                        rows_taken=1,
+                        rows_available=2,
+                        share_rows=0.5,
+                        share_tokens=0.5,
+                        held_out=1,
+                        n_sampled=2,
+                    )
+                ],
+            )
         },
         "link_detail": {"link_": guest_link, "use": use, "names": {"run_a": w}},
         "link_made": {"address": f"http://127.0.0.1/demo/x/?k={w}", "is_local": True},
@@ -191,8 +227,8 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
             ),
         },
         "refusals": {"refused": refused, "n_refused": 2},
-        "row": {"row": row, "base": base(w), "pieces": [Some(trained=True, role=w, token_id=5, text=w, n_tokens=1)]},
-        "rows": {"split": None, "first": 20, "total": 60, "rows": [row, text_row], "chosen": "1", "info": info},
+        "row_parts": {"row": row},
+        "rows_panel": {"info": info},
         "run_foot": {
             "run": run(w),
             "checkpoints": [Some(step=8, best=False, pinned=True, val_loss=1.0, bytes=5)],
@@ -221,13 +257,17 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
             "cleanable": cleaned,
             "removed": cleaned,
         },
+        "split_found": {
+            "found": Some(before={"train": 2}, after={"test": 2}, n_changed=2, n_groups=2, largest_group=1, warnings=[])
+        },
+        "split_lock": {"info": info},
         "start": {"dataset": info, "run": None, "done": None, "base": None, "fetching": None, "failed": job(w)},
     }
 
 
 #: Templates that show nothing that anybody wrote.
 WITHOUT_TEXT = {"told", "accounts_new", "chat_foot", "data_empty", "links_new", "links_warning", "run_resume"}
-WITHOUT_TEXT = WITHOUT_TEXT | {"runs_empty", "saved"}
+WITHOUT_TEXT = WITHOUT_TEXT | {"runs_empty", "saved", "split_found", "split_lock"}
 
 
 # --- templates --------------------------------------------------------------------------------------------------------

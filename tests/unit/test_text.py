@@ -20,8 +20,11 @@ from hypothesis import strategies as st
 from jinja2 import nodes
 
 from studio.access import RULES
-from studio.data.formats import FORMATS
+from studio.data.card import Card
+from studio.data.export import ExportFormat
+from studio.data.formats import FORMATS, TARGETS
 from studio.data.rows import ROLES, SPLITS
+from studio.data.splits import By
 from studio.engine.chats import AnswerState
 from studio.errors import DataError
 from studio.jobs.kinds import KINDS
@@ -324,6 +327,11 @@ def made_keys() -> dict[str, list[str]]:
         "shapes": [f"data.shape.{shape.name}" for shape in FORMATS],
         "presets": [f"enum.Preset.{preset}" for preset in Preset],
         "fields": [f"field.TrainSpec.{name}.{part}" for name in fields for part in ("label", "help")],
+        "card": [f"field.Card.{name}.{part}" for name in Card.model_fields for part in ("label", "help")],
+        "export formats": [f"export_panel.format.{name}" for name in get_args(ExportFormat)],
+        "split groups": [f"split_panel.by.{name}" for name in get_args(By)],
+        "targets": [f"data.target.{target}" for target in TARGETS],
+        "parts": [f"data.part.{part.name}" for parts in TARGETS.values() for part in parts],
         "devices": [f"settings.use.{name}" for name in ("auto", "cpu", "cuda")],
     }
 
