@@ -198,11 +198,7 @@ class DataPages:
     # 5 Answers
 
     def names(self, actor: Actor) -> Names:
-        """Names of accounts, for those who may know them."""
-        accounts: dict[str, str] = {}
-        if actor.role in RULES["user.read"].roles:
-            accounts = {user.id: user.name for user in self.services.users.list(actor)}
-        return known_names(actor, accounts)
+        return known_names(actor, self.services.users.names(actor))
 
     async def answer(self, request: Request, work: Callable[[Actor, str], dict[str, Any]]) -> Response:
         """`work` in a thread; what it refuses in words, what goes wrong as an incident whose traceback is in the log."""

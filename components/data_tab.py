@@ -40,9 +40,8 @@ _VIEWS = ("rows", "split", "card")
 _ELSEWHERE = {"row": "", "after": "", "before": "", "at": "", "view": ""} | import_panel.forget
 
 #: What people may bring.
-_SUFFIXES = (
-    ".jsonl .ndjson .json .csv .tsv .parquet .arrow .feather .xlsx .xls .ods .txt .md .docx .pdf .html .htm .zip .gz"
-).split()
+_SUFFIXES = [".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".xlsx", ".xls", ".ods"]
+_SUFFIXES += [".txt", ".md", ".docx", ".pdf", ".html", ".htm", ".zip", ".gz"]
 
 
 def build(page: Page) -> None:
@@ -79,7 +78,7 @@ def build(page: Page) -> None:
 def _wire(page: Page, parts: list[Any], bring: tuple[Any, ...]) -> None:
     services = page.services
     upload, sample, mix, ref, find, stop = bring
-    datasets, timer, shown = parts[0], parts[-1], parts[-2]
+    shown, timer = parts[-2:]
 
     @page.event("dataset.read")
     def open_tab(request: gr.Request) -> tuple[Any, ...]:

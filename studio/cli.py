@@ -119,7 +119,7 @@ def _run(voice: type[_V], as_json: bool, lang: str, work: Callable[[_V], None]) 
 def import_files(
     files: list[Path],
     name: Annotated[str, typer.Option("--name")],
-    column: Annotated[list[str] | None, typer.Option("--column", help="part=column, as in question=Q; once for each part.")] = None,
+    column: Annotated[list[str] | None, typer.Option("--column", help="part=column, as in question=Q; one for each.")] = None,
     rows_are: Annotated[str, typer.Option("--as", help="What the rows are, with --column.")] = "chat",
     json_: AsJson = False,
     lang: InLang = "",

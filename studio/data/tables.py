@@ -37,7 +37,7 @@ revisions = sa.Table(
     sa.Column("counts", Json),  # rows by split; "none" for rows without one
     sa.Column("report", Json),  # what an import read, took and refused
     sa.Column("name", sa.String(MAX_LABEL)),  # that a person gave it
-    sa.Column("action", sa.String(16), nullable=False, server_default="import"),  # import | edit | replace | undo | redo | restore | ...
+    sa.Column("action", sa.String(16), nullable=False, server_default="import"),  # import | edit | replace | undo | ...
     sa.Column("summary", Json),  # {key, params}: what the studio says about it, in the reader's language
     sa.Column("changes", Json),  # rows {added, removed, changed}
     # An undo makes a new revision with the rows of an older one: `state_of` is the one that first had these rows (its own

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import os
 import random
@@ -102,15 +104,11 @@ def _raw_insert(file: Path, target: Path) -> float:
     names = ", ".join(f'"{name}"' for name in PackedRow._fields)
     into = f"INSERT INTO rows ({names}) VALUES ({', '.join('?' * len(PackedRow._fields))})"
     seconds = 0.0
-    batch: list[PackedRow] = []
     connection.execute("BEGIN")
-    for row in _records(file):
-        batch.append(row)
-        if len(batch) == 20_000:
-            seconds += _timed(lambda: connection.executemany(into, batch))
-            batch = []
-    seconds += _timed(lambda: connection.executemany(into, batch))
-    seconds += _timed(lambda: connection.execute("COMMIT"))
+    records = _records(file)
+    while batch := list(itertools.islice(records, 20_000)):
+        seconds += _timed(functools.partial(connection.executemany, into, batch))
+    seconds += _timed(functools.partial(connection.execute, "COMMIT"))
     connection.close()
     target.unlink()
     return seconds
@@ -196,7 +194,8 @@ def _reading(report: Report, services: Services, dataset_id: str, n_rows: int, r
     everywhere = [page(Filter(), at=draw.randint(1, n_rows) * store.GAP) for _ in range(repeats)]
     _spread(report, "page anywhere", 100, everywhere)
     for split in ("train", "test"):
-        _spread(report, f"page of split {split}", 100, [page(Filter(split=split), at=draw.randint(1, n_rows) * store.GAP)] * repeats)
+        places = [page(Filter(split=split), at=draw.randint(1, n_rows) * store.GAP) for _ in range(repeats)]
+        _spread(report, f"page of split {split}", 100, places)
     _spread(report, "page of one topic", 100, [page(Filter(topic=f"t{draw.randint(0, 39)}")) for _ in range(repeats)])
     _spread(report, "page by length", 100, [page(Filter(), sort="longest")] * repeats)
     words = {

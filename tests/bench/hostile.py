@@ -21,9 +21,10 @@ def run(*, small: bool) -> Report:
     print(f"cases {first} to {first + n_cases - 1}", flush=True)
     ends: list[Result] = []
     for result in results(range(first, first + n_cases)):
-        ends.append(again(result))
-        if ends[-1].outcome.end == "failed":
-            print(ends[-1], flush=True)
+        ends.append(result)
+        if result.outcome.end == "failed":
+            print(result, flush=True)
+    ends = [again(result) for result in ends]  # when nothing runs beside them
     print(_by_form(ends))
     return _report(ends)
 
