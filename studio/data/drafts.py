@@ -32,6 +32,8 @@ from studio.settings import Settings
 
 __all__ = ["Draft", "DraftFile", "DraftService", "Look", "enter", "files_of", "is_about_data", "split_in_name"]
 
+_MAX_NAME = 200
+
 #: Looks that are kept, so that a page that shows ten files does not read all of them again at every click.
 _KEPT_LOOKS = 64
 
@@ -103,11 +105,12 @@ class DraftService:
         """
         files: list[DraftFile] = []
         for path, name in paths:
-            self._take(path, name, files)
+            self._take(path, as_label(name), files)
         return enter(self._db, actor.user_id, files)
 
     def _take(self, path: Path, name: str, files: list[DraftFile]) -> None:
         archive: str | None = None
+        n_before = len(files)
 
         def into(label: str, member: Path, digest: str) -> None:
             is_data = not is_about_data(label)
@@ -122,6 +125,7 @@ class DraftService:
             folder = self._settings.folder("tmp")
             expand(path, name, into, folder=folder, limit_bytes=self._settings.max_upload_mb * 2**20)
         except DataError as error:
+            del files[n_before:]  # of an archive that was refused nothing is left
             files.append(DraftFile(name=name, chosen=False, problem={"key": error.key, "params": error.params}))
 
     @allows("dataset.look")
@@ -176,6 +180,12 @@ class DraftService:
             values = [file.model_dump() for file in files]
             connection.execute(drafts.update().where(drafts.c.id == draft_id).values(files=values))
         return files[at]
+
+
+def as_label(name: str) -> str:
+    """A file's name as it can be stored and shown: no half characters, nothing that cannot be seen."""
+    plain = "".join(sign for sign in name.encode("utf-8", "replace").decode() if sign.isprintable())
+    return plain[:_MAX_NAME] or "file"
 
 
 def enter(db: Database, author: str, files: Sequence[DraftFile]) -> Draft:

@@ -47,8 +47,10 @@ MAX_DEPTH = 64
 
 Content = dict[str, Any]
 
+_PLAIN_TURN = {"role": "", "content": ""}.keys()
 
-@dataclass(frozen=True)
+
+@dataclass(slots=True)
 class NewRow:
     """A row that is not stored yet.
 
@@ -82,12 +84,34 @@ def check_content(kind: str, content: Any) -> None:
         raise _bad("unknown_kind", "kind", found=shown(kind), expected=", ".join(KINDS))
     if not isinstance(content, dict):
         raise _bad("not_an_object", "content", found=json_type(content))
+    if kind == "chat" and _is_plain_chat(content):
+        _check_turns([message["role"] for message in content["messages"]])
+        return
     check_storable(content)
     allowed = _FIELDS[kind]
     for name in content:
         if name not in allowed:
             raise _bad("unknown_field", str(name), expected=", ".join(allowed))
     _CHECKS[kind](content)
+
+
+def _is_plain_chat(content: Content) -> bool:
+    """Whether it is turns of texts that are surely good, as in most rows of large files; False means: look closer."""
+    messages = content.get("messages")
+    if len(content) != 1 or type(messages) is not list or not messages:
+        return False
+    for message in messages:
+        if type(message) is not dict or message.keys() != _PLAIN_TURN or message["role"] not in ROLES:
+            return False
+        text = message["content"]
+        if type(text) is not str or not text or text.isspace() or "\0" in text:
+            return False
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError:  # a lone surrogate
+                return False
+    return True
 
 
 def check_storable(value: Any, where: str = "") -> None:
@@ -99,10 +123,13 @@ def check_storable(value: Any, where: str = "") -> None:
         _check_every_value(value, where)
 
 
+_to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # json.dumps would build one anew for each call
+
+
 def _is_surely_storable(value: Any) -> bool:
     """A quick look in C, right for nearly every row; False means: look closer."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = _to_json(value)
         text.encode("utf-8")
     except (ValueError, RecursionError):
         return False
@@ -144,8 +171,10 @@ def _check_chat(content: Content) -> None:
 
 def _check_dialogue(value: Any) -> None:
     """A whole conversation: a question somewhere, an answer at the end, at most one system message, first."""
-    messages = _messages(value, "messages")
-    roles = [message["role"] for message in messages]
+    _check_turns([message["role"] for message in _messages(value, "messages")])
+
+
+def _check_turns(roles: list[str]) -> None:
     _check_system(roles)
     if "user" not in roles:
         raise _bad("no_question", "messages")
@@ -346,7 +375,6 @@ def encoded(kind: str, content: Content) -> Encoded:
     return Encoded(text, content_hash(content), prompt_hash(kind, content), search_text(kind, content))
 
 
-_PLAIN_TURN = {"role": "", "content": ""}.keys()
 _quoted = json.encoder.encode_basestring  # a string as JSON, not escaped; in C
 
 

@@ -284,9 +284,10 @@ def discard_dataset(db: Database, dataset_id: str) -> None:
 
 
 def holds(dataset_id: str, revision: int) -> sa.ColumnElement[bool]:
+    # By an expression: nearly all rows fulfil it, and SQLite would rather look for them by `since` than by their position.
     return sa.and_(
         rows.c.dataset_id == dataset_id,
-        rows.c.since <= revision,
+        rows.c.since + 0 <= revision,
         sa.or_(rows.c.until.is_(None), rows.c.until > revision),
     )
 

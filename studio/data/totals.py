@@ -31,7 +31,7 @@ class Totals:
         self.counts[split or "none"] -= 1
 
     def as_values(self) -> dict[str, Any]:
-        """Columns of `revisions`. Equal rows in equal order have an equal `content_hash`."""
+        """Columns of `revisions`. Equal rows at equal positions have an equal `content_hash`."""
         row_sum = f"{self.row_sum % 2**256:064x}"
         counts = {split: n for split, n in sorted(self.counts.items()) if n}
         digest = hashlib.sha256(f"{row_sum}:{sum(counts.values())}".encode()).hexdigest()

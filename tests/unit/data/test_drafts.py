@@ -136,3 +136,19 @@ def test_shares_are_drawn_from_the_files_that_name_no_split(services: Services, 
     dataset = services.data.import_upload(actor, spec).dataset_id
     assert dataset is not None
     assert services.data.get(actor, dataset).counts == {"train": 7, "validation": 2, "test": 3}
+
+
+def test_of_a_refused_archive_nothing_is_left(services: Services, actor: Actor, made: Made) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jsonl", jsonl("A?"))
+        archive.writestr("b.jsonl", b"0" * 40_000_000)
+    path = made("bomb.zip", stream.getvalue())
+    draft = services.drafts.bring(actor, [(path, path.name)])
+    assert [(file.name, file.chosen, file.upload) for file in draft.files] == [("bomb.zip", False, "")]
+
+
+@pytest.mark.parametrize(("name", "shown"), [("a\0b.jsonl", "ab.jsonl"), ("a\udcffb.jsonl", "a?b.jsonl"), ("\n", "file")])
+def test_a_files_name_is_what_can_be_shown(services: Services, actor: Actor, made: Made, name: str, shown: str) -> None:
+    path = made("plain.jsonl", jsonl("A?"))
+    assert services.drafts.bring(actor, [(path, name)]).files[0].name == shown

@@ -12,6 +12,7 @@ from studio.data import store
 from studio.data.rows import NewRow, content_hash, prompt_hash
 from studio.data.store import StoredRow
 from studio.data.tables import datasets, revisions, rows
+from studio.data.totals import Totals
 from studio.db import Database
 from studio.errors import DataError, NotFoundError
 
@@ -25,18 +26,17 @@ def chat(number: int) -> NewRow:
     return NewRow("chat", {"messages": turns}, split=SPLITS[number % len(SPLITS)], topic=f"t{number}", extra={"n": number})
 
 
-def pending(db: Database, n_rows: int, name: str = "a") -> tuple[str, int]:
+def pending(db: Database, n_rows: int, name: str = "a") -> tuple[str, Totals]:
     with db.write() as connection:
         dataset_id = store.create_dataset(connection, name, "usr_a")
-        revision = store.open_revision(connection, dataset_id, "usr_a", "import")
-    assert store.write_rows(db, dataset_id, revision, (chat(number) for number in range(n_rows)), "usr_a") == n_rows
-    return dataset_id, revision
+        store.open_first_revision(connection, dataset_id, "usr_a", {"key": "data.revision.import", "params": {"files": name}})
+    return dataset_id, store.write_rows(db, dataset_id, (chat(number) for number in range(n_rows)), "usr_a")
 
 
 def committed(db: Database, n_rows: int, name: str = "a") -> tuple[str, int]:
-    dataset_id, revision = pending(db, n_rows, name)
-    store.commit_revision(db, dataset_id, revision, {"n_good": n_rows})
-    return dataset_id, revision
+    dataset_id, totals = pending(db, n_rows, name)
+    store.commit_first_revision(db, dataset_id, totals, {"n_good": n_rows})
+    return dataset_id, 1
 
 
 def numbers(found: list[StoredRow]) -> list[int]:
@@ -56,11 +56,11 @@ def count(db: Database, table: sa.Table) -> int:
 
 
 def test_a_dataset_is_not_there_before_its_first_revision_is_committed(db: Database) -> None:
-    dataset_id, revision = pending(db, 5)
+    dataset_id, totals = pending(db, 5)
     with pytest.raises(NotFoundError) as caught:
         store.dataset_info(db, dataset_id)
     assert caught.value.key == "error.data.unknown_dataset"
-    store.commit_revision(db, dataset_id, revision, {})
+    store.commit_first_revision(db, dataset_id, totals, {})
     assert store.dataset_info(db, dataset_id).revision == 1
 
 
@@ -69,30 +69,6 @@ def test_a_committed_dataset_knows_its_rows_by_split(db: Database) -> None:
     assert info.counts == {"train": 6, "validation": 2, "test": 2, "none": 2}
     assert (info.n_rows, info.name, info.report) == (12, "a", {"n_good": 12})
     assert info.committed_at >= info.created_at
-
-
-def test_rows_of_a_pending_revision_are_in_no_committed_one(db: Database) -> None:
-    dataset_id, first = committed(db, 3)
-    with db.write() as connection:
-        second = store.open_revision(connection, dataset_id, "usr_a", "more")
-    store.write_rows(db, dataset_id, second, [chat(3), chat(4)], "usr_a")
-    assert second == first + 1
-    assert store.dataset_info(db, dataset_id).revision == first
-    assert numbers(store.read_page(db, dataset_id, first)) == [0, 1, 2]
-
-
-def test_every_revision_can_be_read_as_it_was(db: Database) -> None:
-    """CONTRACTS 3: a row version holds for since ≤ r < until."""
-    dataset_id, first = committed(db, 3)
-    with db.write() as connection:
-        second = store.open_revision(connection, dataset_id, "usr_a", "one goes, one comes")
-        gone = sa.select(sa.func.min(rows.c.id)).scalar_subquery()
-        connection.execute(rows.update().where(rows.c.id == gone).values(until=second))
-    store.write_rows(db, dataset_id, second, [chat(3)], "usr_a")
-    store.commit_revision(db, dataset_id, second, {})
-    assert numbers(store.read_page(db, dataset_id, first)) == [0, 1, 2]
-    assert sorted(numbers(store.read_page(db, dataset_id, second))) == [1, 2, 3]
-    assert store.dataset_info(db, dataset_id).n_rows == 3
 
 
 def test_rows_come_in_the_order_of_their_file_across_batches(db: Database) -> None:
@@ -119,10 +95,9 @@ def test_an_unknown_row_is_not_found(db: Database) -> None:
 def test_the_content_hash_is_of_rows_and_splits_and_not_of_names(db: Database) -> None:
     hashes = [store.dataset_info(db, committed(db, n, name)[0]).content_hash for n, name in ((4, "a"), (4, "b"), (5, "c"))]
     assert hashes[0] == hashes[1] != hashes[2]
-    dataset_id, revision = pending(db, 4, "d")
-    with db.write() as connection:
-        connection.execute(rows.update().where(rows.c.dataset_id == dataset_id).values(split="train"))
-    store.commit_revision(db, dataset_id, revision, {})
+    dataset_id, _ = pending(db, 0, "d")
+    totals = store.write_rows(db, dataset_id, [replace(chat(number), split="train") for number in range(4)], "usr_a")
+    store.commit_first_revision(db, dataset_id, totals, {})
     assert store.dataset_info(db, dataset_id).content_hash != hashes[0]
 
 
@@ -146,8 +121,8 @@ def test_a_name_is_a_name_and_belongs_to_one_dataset(db: Database, name: str, er
 
 def test_the_longest_names_have_room_in_every_database(db: Database) -> None:
     """PostgreSQL counts the characters of a column, SQLite does not."""
-    dataset_id, revision = pending(db, 0, name="眼" * 120)
-    store.write_rows(db, dataset_id, revision, [replace(chat(1), topic="题" * 200, group_key="组" * 200)], "usr_a")
+    dataset_id, _ = pending(db, 0, name="眼" * 120)
+    store.write_rows(db, dataset_id, [replace(chat(1), topic="题" * 200, group_key="组" * 200)], "usr_a")
     with db.read() as connection:
         assert tuple(connection.execute(sa.select(rows.c.topic, rows.c.group_key)).one()) == ("题" * 200, "组" * 200)
 
