@@ -48,8 +48,9 @@ __all__ = ["BackupService", "Moved", "Progress"]
 
 _CHUNK = 1 << 20
 
-#: Folders of the home that hold nothing that lasts: what is being made, and the tokens of engines that live here and now.
-_PASSING_FOLDERS = ("tmp", "engines")
+#: Folders of the home that hold nothing that lasts: what is being made, the tokens of engines that live here and now, and
+#: search indexes, which are made again from the rows.
+_PASSING_FOLDERS = ("tmp", "engines", "search")
 _PASSING_SUFFIXES = (".part", ".tmp", ".lock")
 
 #: Called with the bytes done and the bytes there are in all.

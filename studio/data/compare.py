@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-import regex  # type: ignore[import-untyped]
+import regex
 import sqlalchemy as sa
 
 from studio.data.revisions import rows_at

@@ -12,7 +12,7 @@ import math
 import re
 from typing import Any, Literal
 
-import regex  # type: ignore[import-untyped]
+import regex
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 

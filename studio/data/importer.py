@@ -94,7 +94,7 @@ def read_rows(
     """
     source = _open_source(path, name, mapping, options)
     if source.shape is None:
-        columns = ", ".join(source.columns[:40])
+        columns = _shown(source.columns)
         raise DataError("error.data.unknown_shape", field="file", columns=columns, shapes=formats.expected_shapes())
     return _rows(source.records, source.shape, name)
 
@@ -256,5 +256,9 @@ def _check_mapping(mapping: Mapping[str, str | None], columns: tuple[str, ...]) 
     present = {formats.column_name(column) for column in columns}
     for part, column in mapping.items():
         if part != "as" and column and formats.column_name(column) not in present:
-            shown = ", ".join(columns[:40])
-            raise DataError("error.data.mapping_unknown_column", field=part, part=part, column=column[:100], columns=shown)
+            shown = {"column": column[:100], "columns": _shown(columns)}
+            raise DataError("error.data.mapping_unknown_column", field=part, part=part, **shown)
+
+
+def _shown(columns: tuple[str, ...]) -> str:
+    return ", ".join(column[:60] for column in columns[:40])

@@ -139,7 +139,7 @@ def _buckets(texts: list[str], seed: int, on_step: Callable[[], None]) -> Iterat
 
 def _band_keys(texts: list[str], seed: int, on_step: Callable[[], None]) -> list[array[int]]:
     """A number a text and band; two texts have the same where their MinHashes agree in the whole band."""
-    from rensa import RMinHash  # type: ignore[import-untyped]  # an extension module, needed by this search alone
+    from rensa import RMinHash  # an extension module, needed by this search alone
 
     bands = [array("q") for _ in range(_BANDS)]
     for batch in _batches(texts):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
-import regex  # type: ignore[import-untyped]
+import regex
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from studio.data.rows import MAX_LABEL, SPLITS, Content, NewRow, check_storable

@@ -37,7 +37,7 @@ _MEMORY_PER_BYTE = 8
 _MAX_MEMORY_BYTES = 2 * 2**30
 
 #: Computing time: for small files, for each MiB of the file, for each record that came, and at most.
-_CPU_S = 4.0
+_CPU_S = 2.5
 _CPU_S_PER_MIB = 0.5
 _CPU_S_PER_RECORD = 0.25
 _MAX_CPU_S = 3600.0

@@ -30,6 +30,7 @@ from sqlalchemy.engine import Connection
 from studio.access import Actor, allows
 from studio.access.trail import Entry, record
 from studio.data import search_index, store
+from studio.data.pending import alone
 from studio.data.revisions import count_again
 from studio.data.tables import datasets, revisions, rows
 from studio.db import Database
@@ -87,8 +88,11 @@ class PurgeService:
             self._delete_files(plan)
             self._delete_chats(plan)
             self._blank_records(plan)
-            self._delete_rows(plan)
-            self._count_again()
+            with contextlib.ExitStack() as edits:  # a change made meanwhile would carry the words on
+                for dataset_id in sorted(plan.rows):
+                    edits.enter_context(alone(self._settings, dataset_id))
+                self._delete_rows(plan)
+                self._count_again()
             if wanted.dataset:
                 self._entomb(wanted.dataset)
             self._compact()

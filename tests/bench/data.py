@@ -26,9 +26,10 @@ import sqlalchemy as sa
 
 from studio.access import local_admin
 from studio.data import store
-from studio.data.bulk import BulkSpec
+from studio.data.bulk import BulkSpec, apply_bulk
 from studio.data.edits import RowChanges
-from studio.data.find import Filter
+from studio.data.filters import Filter
+from studio.data.index_job import update_index
 from studio.data.rows import NewRow
 from studio.data.store import PackedRow, packed_row
 from studio.data.tables import rows
@@ -166,10 +167,8 @@ def _import(report: Report, services: Services, file: Path, raw_s: float) -> str
 
 
 def _index(report: Report, services: Services, dataset_id: str) -> None:
-    from studio.data.index_job import build
-
     with _Votes(services.db) as votes:
-        seconds = _timed(lambda: build(services.db, services.settings, dataset_id))
+        seconds = _timed(lambda: update_index(services.db, services.settings, dataset_id))
     report.add("search index, in the background", seconds, "s")
     report.add("search index: longest wait of a vote", max(votes.waits, default=0.0) * 1000, "ms", _VOTE_MS)
 
@@ -230,7 +229,7 @@ def _changing(report: Report, services: Services, dataset_id: str, n_changed: in
         ids = list(connection.execute(some).scalars())
     spec = BulkSpec(dataset=dataset_id, rows=ids, operation={"do": "tag", "add": ["changed"], "remove": []})
     with _Votes(services.db) as votes:
-        report.add(f"change {n_changed} rows", _timed(lambda: _apply(services, spec)), "s")
+        report.add(f"change {n_changed} rows", _timed(lambda: apply_bulk(services.db, services.settings, spec, "usr_bench")), "s")
         undone = [_timed(lambda: services.edits.undo(ACTOR, dataset_id))]
         for _ in range(2):
             services.edits.redo(ACTOR, dataset_id)
@@ -238,12 +237,6 @@ def _changing(report: Report, services: Services, dataset_id: str, n_changed: in
     report.add(f"undo of {n_changed} rows: median", statistics.median(undone), "s", 3.0)
     report.add(f"undo of {n_changed} rows: slowest", max(undone), "s", 3.0)
     report.add("changes: longest wait of a vote", max(votes.waits) * 1000, "ms", _VOTE_MS)
-
-
-def _apply(services: Services, spec: BulkSpec) -> None:
-    from studio.data.bulk import apply_now
-
-    apply_now(services.db, services.settings, spec, "usr_bench")
 
 
 # --- beside it --------------------------------------------------------------------------------------------------------

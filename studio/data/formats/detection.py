@@ -6,6 +6,7 @@ well, or where a column that bears the name of a part is left aside: then a pers
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ __all__ = ["Detection", "Reason", "detect", "find_format"]
 _LOOKED_AT = 200
 _READINGS = 4_000
 _SHOWN_COLUMNS = 12
+_SHOWN_CHARS = 60
 
 #: Characters from which a column's values are running text and no name, number or address; Chinese ones count twice.
 _PROSE_WIDTH = 40
@@ -225,7 +227,7 @@ def _evidence(tally: _Tally, records: list[Mapping[str, Any]]) -> Iterable[Reaso
     if tally.n_refused:
         yield Reason("data.reason.refused", {"n": tally.n_refused})
     if kept := [name for name in _beside(shape, records) if column_name(name) not in tally.rivals]:
-        yield Reason("data.reason.kept", {"columns": ", ".join(kept[:_SHOWN_COLUMNS])})
+        yield Reason("data.reason.kept", {"columns": _shown(kept)})
     if n_weights := sum(_has_zero_weight(record) for record in records):
         yield Reason("data.reason.weights", {"n": n_weights})
 
@@ -233,7 +235,7 @@ def _evidence(tally: _Tally, records: list[Mapping[str, Any]]) -> Iterable[Reaso
 def _doubts(tally: _Tally, rivals: list[_Tally], records: list[Mapping[str, Any]]) -> list[Reason]:
     doubts = []
     if tally.rivals:
-        doubts.append(Reason("data.reason.rivals", {"columns": ", ".join(tally.rivals)}))
+        doubts.append(Reason("data.reason.rivals", {"columns": _shown(tally.rivals)}))
     shapes = {shape.name for shape in (tally.shape, *(rival.shape for rival in rivals))}
     if shapes == {"choice_from_zero", "choice_from_one"}:
         doubts.append(Reason("data.reason.count_unclear", {}))
@@ -243,7 +245,7 @@ def _doubts(tally: _Tally, rivals: list[_Tally], records: list[Mapping[str, Any]
         says_more = _is_words if isinstance(tally.shape, Prompt) else _is_prose  # an answer may be short
         found = [name for name in _beside(tally.shape, records) if column_name(name) not in (*names.FACTS, *tally.rivals)]
         if found := [name for name in found if says_more([_cell(record, name) for record in records])]:
-            doubts.append(Reason("data.reason.words_beside", {"columns": ", ".join(found[:_SHOWN_COLUMNS])}))
+            doubts.append(Reason("data.reason.words_beside", {"columns": _shown(found)}))
     if isinstance(tally.shape, Classification):
         label = tally.shape.label
         if _is_prose([_cell(record, label) for record in records]):
@@ -257,7 +259,12 @@ def _cell(record: Mapping[str, Any], name: str) -> Any:
 
 def _no_shape(records: list[Mapping[str, Any]]) -> Reason:
     columns = dict.fromkeys(str(name).strip() for record in records for name in record)
-    return Reason("data.reason.no_shape", {"columns": ", ".join(list(columns)[:_SHOWN_COLUMNS])})
+    return Reason("data.reason.no_shape", {"columns": _shown(columns)})
+
+
+def _shown(columns: Iterable[str]) -> str:
+    """The first columns, for a sentence; a file may have thousands, with names of any length."""
+    return ", ".join(column[:_SHOWN_CHARS] for column in itertools.islice(columns, _SHOWN_COLUMNS))
 
 
 def _beside(shape: Format, records: list[Mapping[str, Any]]) -> list[str]:

@@ -17,6 +17,9 @@ __all__ = ["open_file"]
 
 _BATCH_ROWS = 256
 
+#: Equal rows take next to no room; more of them for each byte of the file were made to fill a disk.
+_MAX_ROWS_PER_BYTE = 100
+
 
 def open_file(path: Path, name: str, form: str, options: ReadOptions, known: frozenset[str]) -> Opened:
     if form == "parquet":
@@ -24,12 +27,25 @@ def open_file(path: Path, name: str, form: str, options: ReadOptions, known: fro
 
         file = pq.ParquetFile(path, pre_buffer=False)
         column_names(list(file.schema_arrow.names))
+        _check_rows(file.metadata.num_rows, path, name)
         reason = FileReason("data.file.parquet", {"n_rows": file.metadata.num_rows})
         return Opened(_records(file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False)), [reason], options)
     source = pa.OSFile(str(path), "rb")
     batches, schema = _arrow_batches(source)
     column_names(list(schema.names))
-    return Opened(_records(batches), [FileReason("data.file.arrow", {"n_columns": len(schema.names)})], options)
+    records = _records(_checked(batches, path, name))
+    return Opened(records, [FileReason("data.file.arrow", {"n_columns": len(schema.names)})], options)
+
+
+def _check_rows(n_rows: int, path: Path, name: str) -> None:
+    if n_rows > _MAX_ROWS_PER_BYTE * path.stat().st_size:
+        raise DataError("error.data.too_many_rows", field="file", name=name, n=n_rows)
+
+
+def _checked(batches: Iterable[Any], path: Path, name: str) -> Iterator[Any]:
+    for batch in batches:
+        _check_rows(batch.num_rows, path, name)
+        yield batch
 
 
 def _arrow_batches(source: Any) -> tuple[Iterator[Any], Any]:

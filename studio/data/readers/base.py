@@ -115,9 +115,13 @@ class Opened:
 
 
 def refused(line: int, error: DataError, text: str) -> Refused:
-    # A lone surrogate may stand in the text itself; what is kept must be storable.
-    excerpt = text[:_EXCERPT_CHARS].encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{SYMBOL FOR NULL}")
-    return Refused(line, error.key, error.params, excerpt)
+    """What is kept must be storable: a lone surrogate or a NUL may stand in the text, and in what an error quotes of it."""
+    params = {name: _storable(value) if isinstance(value, str) else value for name, value in error.params.items()}
+    return Refused(line, error.key, params, _storable(text[:_EXCERPT_CHARS]))
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{SYMBOL FOR NULL}")
 
 
 def excerpt_of(found: Found) -> str:

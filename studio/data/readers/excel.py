@@ -67,6 +67,8 @@ def _rows(sheet: CalamineSheet) -> Iterator[Row]:
     left = sheet.start[1] if sheet.start else 0  # cells count from the first column that holds anything, rows from the top
     held: dict[int, tuple[int, str]] = {}  # by column: up to which row, and what
     for row, cells in enumerate(sheet.iter_rows()):
+        if cells.count("") == len(cells):  # a sheet with one cell in its last row has a million of these
+            continue
         texts = [_text(cell) for cell in cells]
         n_filled = sum(bool(text.strip()) for text in texts)
         for column, text in enumerate(texts) if tall else ():

@@ -19,7 +19,7 @@ from studio.errors import DataError
 __all__ = ["IsRecord", "is_table", "json_records", "jsonl_records", "parsed"]
 
 #: A JSON object is read whole. Parsed, it may need 24 times its size (`{},{},…`), and an import has 512 MB.
-MAX_OBJECT_BYTES = 32 * 2**20
+MAX_OBJECT_BYTES = 20 * 2**20
 
 #: More lists and objects in one record are no training data, and each needs 70 bytes.
 MAX_PARTS = 250_000
@@ -292,5 +292,12 @@ def _by_columns(value: dict[str, list[Any]], name: str) -> Iterator[Found | Refu
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{column[:40]}: {length}" for column, length in itertools.islice(lengths.items(), 40))
         raise DataError("error.data.columns_unequal", field="file", name=name, found=found)
-    rows = zip(*value.values(), strict=True)
-    return (Found(number, dict(zip(value, cells, strict=True))) for number, cells in enumerate(rows, start=1))
+    return _rows_of(value)
+
+
+def _rows_of(columns: dict[str, list[Any]]) -> Iterator[Found | Refused]:
+    for number, cells in enumerate(zip(*columns.values(), strict=True), start=1):
+        if sum(len(cell) for cell in cells if isinstance(cell, str)) > MAX_RECORD_CHARS:
+            yield refused(number, DataError("error.data.record_too_long", limit=MAX_RECORD_CHARS), "")
+        else:
+            yield Found(number, dict(zip(columns, cells, strict=True)))

@@ -37,8 +37,8 @@ _ODS = b"application/vnd.oasis.opendocument.spreadsheet"
 _OTHER_ZIPS = (("ppt/presentation.xml", "PPTX (PowerPoint)"), ("data.pkl", "PyTorch"), ("META-INF/container.xml", "EPUB"))
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-#: An archive's table of contents is read whole; a hundred thousand names fit into this.
-_MAX_DIRECTORY_BYTES = 8 * 2**20
+#: An archive's table of contents is read whole; ten thousand names fit into this.
+_MAX_DIRECTORY_BYTES = 2**20
 
 _HEAD_LINES = 50
 _HEAD_CHARS = 1 << 20

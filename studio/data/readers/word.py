@@ -25,10 +25,14 @@ def open_file(path: Path, name: str, form: str, options: ReadOptions, known: fro
 
 def _pieces(blocks: Iterator[Paragraph | Table]) -> Iterator[tuple[int, str]]:
     """(level of a heading or 0, text) of every paragraph and every line of a table, in order."""
+    levels: dict[str | None, int] = {}  # by style: to look one up takes longer than to read a paragraph
     for block in blocks:
         if isinstance(block, Paragraph):
-            if block.text.strip():
-                yield _level(block), block.text
+            if (text := block.text).strip():
+                style = block._p.style
+                if style not in levels:
+                    levels[style] = _level(block)
+                yield levels[style], text
         else:
             for row in block.rows:
                 # a merged cell comes once for every column that it covers
