@@ -14,7 +14,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from studio.data import store
+from studio.data import index_job, store
 from studio.data.formats import expected_shapes
 from studio.data.importer import Inspection, Refused, inspect_file, read_rows
 from studio.data.readers.base import ReadOptions
@@ -263,4 +263,5 @@ def run_import(context: JobContext) -> dict[str, Any]:
     dataset_id = import_rows(
         context.db, context.settings, spec, context.author, job_id=context.job_id, on_row=on_row
     )
+    index_job.wanted(context.db, context.settings, dataset_id, author=context.author)
     return {"dataset_id": dataset_id}

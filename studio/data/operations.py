@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 import regex
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from studio.data.filters import check_repeats
 from studio.data.rows import MAX_LABEL, SPLITS, Content, NewRow, check_storable
 from studio.data.store import StoredRow
 from studio.errors import DataError
@@ -78,6 +79,8 @@ def _swap(find: str, put: str, is_pattern: bool, match_case: bool) -> Callable[[
         return lambda text: text.replace(find, put)
     flags = 0 if match_case else regex.IGNORECASE | regex.FULLCASE
     try:
+        if is_pattern:
+            check_repeats(find)
         pattern = regex.compile(find if is_pattern else regex.escape(find, special_only=True, literal_spaces=True), flags)
     except regex.error as error:
         raise DataError("error.find.bad_pattern", field="find", pattern=find, position=(error.pos or 0) + 1) from None

@@ -25,6 +25,7 @@ __all__ = [
     "check_storable",
     "content_hash",
     "encoded",
+    "is_plain_text",
     "json_type",
     "last_answer",
     "prompt_hash",
@@ -104,13 +105,8 @@ def _is_plain_chat(content: Content) -> bool:
         if type(message) is not dict or message.keys() != _PLAIN_TURN or message["role"] not in ROLES:
             return False
         text = message["content"]
-        if type(text) is not str or not text or text.isspace() or "\0" in text:
+        if type(text) is not str or not text or text.isspace() or not is_plain_text(text):
             return False
-        if not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError:  # a lone surrogate
-                return False
     return True
 
 
@@ -121,6 +117,18 @@ def check_storable(value: Any, where: str = "") -> None:
     """
     if not _is_surely_storable(value):
         _check_every_value(value, where)
+
+
+def is_plain_text(text: str) -> bool:
+    """Whether a text can surely be stored; False means: look closer."""
+    if "\0" in text:
+        return False
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # a lone surrogate
+            return False
+    return True
 
 
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # json.dumps would build one anew for each call

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from studio.data.formats.base import Format, Names, Shape
 from studio.data.formats.names import CARRIED, EXTRA, PART_NAMES, column_name
 from studio.data.formats.parts import Record, from_json
-from studio.data.rows import MAX_LABEL, SPLITS, NewRow, check_content, check_storable, shown
+from studio.data.rows import MAX_LABEL, SPLITS, NewRow, check_content, check_storable, is_plain_text, shown
 from studio.errors import DataError
 
 __all__ = ["Plan", "column_names", "normalised", "plan_of", "to_row"]
@@ -129,7 +129,7 @@ def _carried(record: Record, names: Names) -> dict[str, Any]:
             found[name] = tuple(reference for reference in _texts(record, name) if reference.strip())
         else:
             found[name] = _short_text(record, name)
-    if found.keys() != {"split"}:
+    if not all(value is None or (type(value) is str and is_plain_text(value)) for value in found.values()):
         check_storable({name: list(value) if isinstance(value, tuple) else value for name, value in found.items()})
     return found
 
