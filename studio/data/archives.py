@@ -98,7 +98,7 @@ def _members(archive: zipfile.ZipFile, path: Path, name: str, done: Unpacked) ->
     for info in archive.infolist():
         label = _label(info)
         is_link = stat.S_ISLNK(info.external_attr >> 16)
-        if info.is_dir():
+        if info.filename.endswith("/"):  # is_dir fails over an empty name
             continue
         if is_link or _is_hidden(label):
             done.n_skipped += 1
