@@ -37,6 +37,7 @@ __all__ = ["main"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The studio from a shell.")
 
+Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset's name or id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of words.")]
 InLang = Annotated[str, typer.Option("--lang", help="en or zh; by default that of LANG.")]
 
@@ -113,6 +114,13 @@ def _run(voice: type[_V], as_json: bool, lang: str, work: Callable[[_V], None]) 
     except StudioError as error:
         print(error_text(spoken, error), file=sys.stderr)
         raise typer.Exit(1) from error
+
+
+def _dataset_id(shell: _Shell, wanted: str) -> str:
+    found = next((info.id for info in shell.services.data.list(shell.actor) if wanted in (info.id, info.name)), None)
+    if found is None:
+        raise NotFoundError("error.data.unknown_dataset", dataset=wanted)
+    return found
 
 
 @app.command("import")

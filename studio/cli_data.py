@@ -11,16 +11,13 @@ import typer
 # Before the import below, which mounts it: either module may be imported first.
 data_app: typer.Typer = typer.Typer()
 
-from studio.cli import AsJson, InLang, _command, _follow, _Shell  # noqa: E402
+from studio.cli import AsJson, Dataset, InLang, _command, _dataset_id, _follow, _Shell  # noqa: E402
 from studio.data.mix import MixSpec  # noqa: E402
 from studio.data.splits import SplitSpec  # noqa: E402
-from studio.errors import ConfigError, NotFoundError  # noqa: E402
+from studio.errors import ConfigError  # noqa: E402
 from studio.jobs.spec import checked  # noqa: E402
 
 __all__ = ["data_app"]
-
-Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset's name or id.")]
-
 
 @data_app.command()
 def export(
@@ -172,10 +169,3 @@ def _by_kind(shapes: list[str]) -> dict[str, str]:
     if wrong := next((text for text, (_, sign, _) in zip(shapes, pairs, strict=True) if not sign), None):
         raise ConfigError("error.cli.bad_shape", field="shape", found=wrong)
     return {kind: name for kind, _, name in pairs}
-
-
-def _dataset_id(shell: _Shell, wanted: str) -> str:
-    found = next((info.id for info in shell.services.data.list(shell.actor) if wanted in (info.id, info.name)), None)
-    if found is None:
-        raise NotFoundError("error.data.unknown_dataset", dataset=wanted)
-    return found

@@ -9,8 +9,7 @@ import typer
 # Before the import below, which mounts it: either module may be imported first.
 edits_app: typer.Typer = typer.Typer()
 
-from studio.cli import AsJson, InLang, _command, _follow, _Shell  # noqa: E402
-from studio.cli_data import Dataset, _dataset_id  # noqa: E402
+from studio.cli import AsJson, Dataset, InLang, _command, _dataset_id, _follow, _Shell  # noqa: E402
 from studio.data.bulk import BulkPreview, BulkSpec  # noqa: E402
 from studio.data.compare import Piece, RowChange, row_number, text_diff  # noqa: E402
 from studio.data.revisions import Revision  # noqa: E402

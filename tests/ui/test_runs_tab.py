@@ -157,7 +157,8 @@ def test_a_checkpoint_that_is_gone_cannot_be_pinned_and_a_viewer_pins_none(shown
 
 def test_choices_that_come_later_do_not_bind_a_server_that_was_started_again(shown: Shown) -> None:
     """Gradio itself would refuse what an open page sends before its tab has been opened on the new server."""
-    late = {"train-base", "train-dataset", "chat-checkpoint", "data-question", "data-answer"}
+    late = {"train-base", "train-dataset", "chat-checkpoint", "draft-part-0", "draft-sheet"}
+    late |= {"mix-dataset-0", "mix-base", "export-shape"}
     boxes = [block for block in shown.pages["en"].blocks.values() if getattr(block, "elem_id", None) in late]
     assert len(boxes) == len(late)
     for box in boxes:

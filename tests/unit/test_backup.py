@@ -24,8 +24,9 @@ from studio.access.tables import attempts
 from studio.backup import BackupService
 from studio.backup.archive import ArchiveWriter
 from studio.cli import app
+from studio.data.drafts import DraftFile, enter
 from studio.data.store import DatasetInfo
-from studio.data.tables import rows
+from studio.data.tables import datasets, locked_prompts, rows
 from studio.db import Database, metadata, schema_head
 from studio.engine.tables import answers, chats, engines, thumbs, turns
 from studio.ids import new_id, now
@@ -142,7 +143,10 @@ def lived_in(services: Services, actor: Actor, settings: Settings, run_id: str, 
     spec = LinkSpec(scope="demo", name="眼科", target={"base_id": "tiny", "models": ["base"]})
     link, token = services.links.create(actor, spec, warned=True)
     services.links.enter(stranger(), link.id, token, None)
+    enter(services.db, user.id, [DraftFile(name="患者.csv", upload="0" * 64)])
     with services.db.write() as connection:
+        dataset_id = connection.execute(sa.select(datasets.c.id)).scalars().first()
+        connection.execute(locked_prompts.insert().values(dataset_id=dataset_id, prompt_hash="0" * 64))
         connection.execute(attempts.insert().values(target="ana", address="192.0.2.1", at=now()))
         connection.execute(thumbs.insert().values(answer_id=answer["id"], user_id=user.id, value=1, created_at=now()))
     for name in ("engines/eng_a/token", "tmp/worker.lock", "tmp/half", "uploads/x.tmp", "models/.b.part/model.safetensors"):
