@@ -24,8 +24,8 @@ _TICK_S = 2
 
 def build(page: Page) -> None:
     t = page.t
+    gr.Markdown(f"### {t('export_panel.title')}")
     with gr.Group(elem_id="export-form"):
-        gr.Markdown(f"### {t('export_panel.title')}")
         with gr.Row():
             formats = [(t(f"export_panel.format.{name}"), name) for name in get_args(ExportFormat)]
             form = gr.Dropdown(formats, value="jsonl", label=t("export_panel.format"), elem_id="export-format")
@@ -58,9 +58,9 @@ def _wire_export(page: Page, given: list[Any], parts: tuple[Any, ...]) -> None:
         return gr.update(choices=names, value=""), "", *_state(page, actor, dataset), new_request_id()
 
     @page.event("dataset.read")
-    def preview(form: str, shape: str, split: str, extra: bool, request: gr.Request) -> str:
+    def preview(form: str, shape: str, split: str, extra: bool, request: gr.Request) -> tuple[str, str]:
         seen = services.exports.preview(actor_of(request), _spec(page, request, form, shape, split, extra))
-        return render("export_found", page.lang, found=seen)
+        return render("export_found", page.lang, found=seen), ""  # a file that was made is another one
 
     @page.event("dataset.export")
     def export(form: str, shape: str, split: str, extra: bool, wish: str, request: gr.Request) -> tuple[Any, ...]:
@@ -75,7 +75,7 @@ def _wire_export(page: Page, given: list[Any], parts: tuple[Any, ...]) -> None:
         return _state(page, actor_of(request), ids_of(request).get("dataset", ""))
 
     page.opens["data-card"].click(open_panel, None, [given[1], found, made, timer, request_id], **OPEN)
-    look.click(preview, given, found, **PRIVATE)
+    look.click(preview, given, [found, made], **PRIVATE)
     make.click(export, [*given, request_id], [made, timer, request_id], **PRIVATE)
     timer.tick(tick, None, [made, timer], **READ)
 

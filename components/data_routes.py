@@ -113,7 +113,8 @@ class DataPages:
             row = self.newest(actor, ds, int(request.path_params["row"]))
             if row is None:
                 raise NotFoundError("error.rows.gone")
-            return {"row": whole_row(row, actor.lang, self.names(actor))}
+            is_locked = row.split == "test" and self.services.data.get(actor, ds).locked_at is not None
+            return {"row": whole_row(row, actor.lang, self.names(actor)) | {"locked": is_locked}}
 
         return await self.answer(request, work)
 

@@ -47,7 +47,7 @@ _SUFFIXES += [".txt", ".md", ".docx", ".pdf", ".html", ".htm", ".zip", ".gz"]
 def build(page: Page) -> None:
     t = page.t
     with gr.Row(equal_height=False):
-        with gr.Column(scale=1, min_width=260):
+        with gr.Column(scale=1, min_width=220):
             upload = gr.File(
                 label=t("data.upload.label"), file_types=_SUFFIXES, file_count="multiple", elem_id="data-upload",
                 elem_classes=EDITORS, height=150,
@@ -60,7 +60,7 @@ def build(page: Page) -> None:
                 find = gr.Button(t("data.hub.open"), size="sm", elem_id="data-hub-open")
             datasets = gr.HTML(elem_id="data-list", padding=False)
             stop = gr.Button(t("data.job.stop"), size="sm", visible=False, elem_id="data-stop", elem_classes=EDITORS)
-        with gr.Column(scale=3, min_width=320):
+        with gr.Column(scale=4, min_width=320):
             look = gr.HTML(elem_id="data-look", padding=False)
             panes = []
             for name, build_panel in _PANELS.items():
@@ -69,7 +69,7 @@ def build(page: Page) -> None:
                 with gr.Column(visible=False, elem_id=f"data-{name}-panel") as pane:
                     build_panel(page)
                 panes.append(pane)
-    detail = gr.HTML(elem_id="data-detail", padding=False)
+            detail = gr.HTML(elem_id="data-detail", padding=False)
     shown = gr.Textbox(visible="hidden", elem_id="data-shown", show_label=False)
     timer = gr.Timer(_TICK_S, active=False)
     _wire(page, [datasets, stop, look, *panes, detail, shown, timer], (upload, sample, mix, ref, find, stop))

@@ -5,6 +5,7 @@ Address bar: `draft`, and `file` for the place of the chosen one. What people de
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -74,22 +75,24 @@ def build(page: Page) -> None:
             fetch = gr.Button(t("draft.fetch"), variant="primary", visible=False, elem_id="draft-fetch")
             confirm = gr.Button(t("data.import.confirm"), variant="primary", elem_id="data-import")
         request_id = gr.Textbox(visible=False)
+        named_for = gr.Textbox(visible=False)  # the draft that the name was proposed for
     timer = gr.Timer(_TICK_S, active=False)
     reading = (encoding, delimiter, header, sheet, split)
     asked = [look, mapping, target, *columns, options, *reading]
-    parts = [*asked, seen, form, chosen, name, apart, fetch, confirm, request_id, timer]
-    _wire(page, parts, (target, columns), reading, (chosen, name, apart, validation, test, cancel, fetch, confirm, request_id))
+    parts = [*asked, seen, form, chosen, name, apart, fetch, confirm, request_id, named_for, timer]
+    said = (chosen, name, apart, validation, test, cancel, fetch, confirm, request_id, named_for)
+    _wire(page, parts, (target, columns), reading, said)
 
 
 def _wire(page: Page, parts: list[Any], mapping: tuple[Any, ...], reading: tuple[Any, ...], form: tuple[Any, ...]) -> None:
     services = page.services
     target, columns = mapping
-    chosen, name, apart, validation, test, cancel, fetch, confirm, request_id = form
+    chosen, name, apart, validation, test, cancel, fetch, confirm, request_id, named_for = form
     timer = parts[-1]
 
     @page.event("dataset.look")
-    def open_draft(request: gr.Request) -> tuple[Any, ...]:
-        return _shown(page, request, fresh=True)
+    def open_draft(named: str | None, request: gr.Request) -> tuple[Any, ...]:
+        return _shown(page, request, fresh=named != ids_of(request).get("draft"))
 
     @page.event("dataset.look")
     def map_columns(request: gr.Request, wanted: str, *values: str | None) -> tuple[Any, ...]:
@@ -131,6 +134,9 @@ def _wire(page: Page, parts: list[Any], mapping: tuple[Any, ...], reading: tuple
                 test_share=test / 100,
             )
             made = services.data.import_upload(actor, spec, request_id=f"{wish}{at}" if at else wish)
+            if made.dataset_id is not None:
+                n_rows = services.data.get(actor, made.dataset_id).n_rows
+                gr.Info(page.t("data.imported", n=n_rows, name=html.escape(spec.dataset_name)), duration=6, title="")
         return moved(tab="data", dataset=(made and made.dataset_id) or "", **forget)
 
     @page.event("dataset.look")
@@ -146,7 +152,7 @@ def _wire(page: Page, parts: list[Any], mapping: tuple[Any, ...], reading: tuple
     def back(request: gr.Request) -> str:
         return moved(tab="data", **forget)
 
-    page.opens["data-bring"].click(open_draft, None, parts, **OPEN)
+    page.opens["data-bring"].click(open_draft, named_for, parts, **OPEN)
     for column in (target, *columns):
         column.input(map_columns, [target, *columns], parts, **READ)
     for option in reading:
@@ -208,7 +214,7 @@ def _shown(page: Page, request: gr.Request, *, fresh: bool = False) -> tuple[Any
     choices = [(file.name, str(place)) for place, file in enumerate(draft.files)]
     taken = [str(place) for place, file in enumerate(draft.files) if file.chosen]
     head = render("draft", page.lang, draft=draft, at=at, looks=looks, first=first, now=now, file=file, job=job)
-    rows = render("draft_rows", page.lang, found=now.found)
+    rows = render("draft_rows", page.lang, found=now.found, split=draft.files[at].split)
     more = any(look.found is not None and look.found.truncated for look in looks.values()) or len(taken) > len(looks)
     asking = sum(look.found is not None and not look.found.shape for look in looks.values())
     label = t("data.import.confirm_more" if more else "data.import.confirm_n", n=n_good)
@@ -221,11 +227,12 @@ def _shown(page: Page, request: gr.Request, *, fresh: bool = False) -> tuple[Any
         rows,
         gr.update(visible=True),
         gr.update(choices=choices, value=taken, visible=len(choices) > 1),
-        gr.update(value=_free_name(draft.files[at].name, _known(page, actor))) if fresh else gr.skip(),
+        gr.update(value=_free_name(draft.files[0].name, _known(page, actor))) if fresh else gr.skip(),
         gr.update(visible=len(taken) > 1),
         gr.update(visible=is_away and job is None),
         gr.update(value=label, interactive=n_good > 0 and not asking, visible=not is_away),
         new_request_id() if fresh else gr.skip(),
+        draft.id,
         gr.Timer(active=job is not None),
     )
 

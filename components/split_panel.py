@@ -48,7 +48,7 @@ def _wire(page: Page, given: list[Any], locks: tuple[Any, ...], parts: tuple[Any
 
     @page.event("dataset.read")
     def open_panel(request: gr.Request) -> tuple[Any, ...]:
-        return *_lock(page, actor_of(request), ids_of(request).get("dataset", "")), new_request_id(), ""
+        return *_lock(page, actor_of(request), ids_of(request).get("dataset", "")), new_request_id(), "", False
 
     @page.event("dataset.read")
     def preview(by: By, column: str, validation: float, test: float, seed: float, keep: bool, request: gr.Request) -> str:
@@ -83,7 +83,7 @@ def _wire(page: Page, given: list[Any], locks: tuple[Any, ...], parts: tuple[Any
     def ask_column(by: By, request: gr.Request) -> tuple[Any, ...]:
         return gr.update(visible=by == "group"), ""
 
-    page.opens["data-split"].click(open_panel, None, [*locks, request_id, found], **OPEN)
+    page.opens["data-split"].click(open_panel, None, [*locks, request_id, found, given[-1]], **OPEN)
     given[0].input(ask_column, given[0], [given[1], found], **READ)
     look.click(preview, given, found, **PRIVATE)
     assign.click(apply, [*given, request_id], page.go, **PRIVATE)
@@ -98,7 +98,7 @@ def _spec(dataset: str, by: By, column: str, validation: float, test: float, see
         validation_share=validation / 100,
         test_share=test / 100,
         by=by,
-        column=column.strip() or None,
+        column=(column or "").strip() or None,
         seed=int(seed or 0),
         keep=keep,
     )

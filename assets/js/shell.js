@@ -49,6 +49,7 @@
     if (!link) return;
     const wanted = write(link);
     show();
+    if (wanted.get("dataset") && !wanted.get("row")) reveal = "dataset-head";
     if (wanted.get("row")) reveal = "data-detail";
   };
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from studio.data import store
 from studio.data.importer import read_rows
 from studio.data.rows import NewRow
+from studio.settings import ROOT
 from studio.text import text
 from tests.e2e.conftest import Visit
 from tests.e2e.studio import StudioServer
@@ -73,6 +74,7 @@ def test_from_a_gbk_export_to_a_locked_test_set_and_a_file_to_take_away(
     rows.locator("[data-path='messages[3].content']").fill("还要叶绿素和适宜的温度。")
     page.keyboard.press("Control+s")
     expect(rows.locator(".notice")).to_have_text(text("zh", "rows.saved"))
+    rows.screenshot(path=ROOT / "assets" / "screenshots" / "data.png")  # for the README
     page.keyboard.press("Escape")
 
     # 4 A phrase replaced everywhere, looked at, taken back

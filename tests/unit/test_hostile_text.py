@@ -107,8 +107,8 @@ def account(w: str) -> Some:
 def draft(w: str, found: Some) -> dict[str, Any]:
     """Two brought files, the second of which cannot be read."""
     problem = {"key": "error.data.name_taken", "params": {"name": w}}
-    file = Some(name=w, chosen=True, problem=None, mapping=None, is_away=False, remote=None)
-    bad = Some(name=w, chosen=False, problem=problem, mapping=None, is_away=False, remote=None)
+    more = {"mapping": None, "is_away": False, "remote": None, "split": "test"}
+    file, bad = Some(name=w, chosen=True, problem=None, **more), Some(name=w, chosen=False, problem=problem, **more)
     look = Some(found=found, problem=problem)
     return {"draft": Some(id=w, files=[file, bad]), "at": 0, "file": file, "looks": {0: look}, "first": look, "now": look}
 
@@ -173,7 +173,7 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
         "demo": page | {"name": w, "is_blind": True},
         "demo_password": page | {"name": w, "wrong": w},
         "draft": draft(w, found) | {"job": job(w, kind="bring")},
-        "draft_rows": {"found": found},
+        "draft_rows": {"found": found, "split": "test"},
         "export_found": {
             "found": Some(first={"chat": w}, n_rows=9, n_seen=5, n_fit=4, unfit={"chat": {"data.unfit.tools": 1}})
         },
