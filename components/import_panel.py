@@ -5,7 +5,6 @@ Address bar: `draft`, and `file` for the place of the chosen one. What people de
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +135,7 @@ def _wire(page: Page, parts: list[Any], mapping: tuple[Any, ...], reading: tuple
             made = services.data.import_upload(actor, spec, request_id=f"{wish}{at}" if at else wish)
             if made.dataset_id is not None:
                 n_rows = services.data.get(actor, made.dataset_id).n_rows
-                gr.Info(page.t("data.imported", n=n_rows, name=html.escape(spec.dataset_name)), duration=6, title="")
+                page.tell("data.imported", n=n_rows, name=spec.dataset_name)
         return moved(tab="data", dataset=(made and made.dataset_id) or "", **forget)
 
     @page.event("dataset.look")

@@ -48,6 +48,8 @@ log = logging.getLogger("studio.web")
 #: How long what went wrong stands on the page: long enough to be read, gone before the next try is over.
 _SAID_S = 15
 
+_TOLD_S = 6
+
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 #: Every event of a page: never part of the public API. The service it calls checks the role itself.
@@ -77,6 +79,10 @@ class Page:
 
     def t(self, key: str, **params: Any) -> str:
         return text(self.lang, key, **params)
+
+    def tell(self, key: str, **params: Any) -> None:
+        """Say for some seconds what has happened; from a queued event."""
+        gr.Info(html.escape(self.t(key, **params)), duration=_TOLD_S, title="")
 
     def event(self, action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Wrap an event's handler: whoever may not do `action` (access/rules.py) is refused before it runs, and what goes
