@@ -166,9 +166,8 @@ class EditPages(DataPages):
                 for old, new in told.examples
             ]
             counts = {"n_matching": told.n_matching, "is_exact": told.is_exact, "n_changed": told.n_changed}
-            locked = [text(actor.lang, "rows.b_locked", n=told.n_locked)] if told.n_locked else []
             refused = [text(actor.lang, key, n=n) for key, n in told.refused.items()]
-            return counts | {"examples": examples, "warnings": locked + refused, "may": told.n_changed > 0 and not told.n_locked}
+            return counts | {"examples": examples, "warnings": refused, "may": told.n_changed > 0}
 
         return await self._write(request, _Bulk, work)
 

@@ -153,14 +153,13 @@ def _facts(shell: _Shell, made: Revision) -> dict[str, Any]:
 def _tell_preview(shell: _Shell, told: BulkPreview) -> None:
     counted = {"n": told.n_changed, "matching": told.n_matching}
     lines = [shell.t("cli.edits.would", **counted) if told.is_exact else shell.t("cli.edits.would_at_least", **counted)]
-    lines += [shell.t("cli.edits.locked", n=told.n_locked)] if told.n_locked else []
     lines += [shell.t(key, n=n) for key, n in told.refused.items()]
     examples = []
     for old, new in told.examples[:_SHOWN_EXAMPLES]:
         row = row_number(old.position)
         examples.append({"row": row, "lines": _different(old.as_new(), new)})
         lines += ["", shell.t("cli.edits.row", row=row), *(f"  {line}" for line in examples[-1]["lines"])]
-    facts = {"matching": told.n_matching, "changed": told.n_changed, "is_exact": told.is_exact, "locked": told.n_locked}
+    facts = {"matching": told.n_matching, "changed": told.n_changed, "is_exact": told.is_exact}
     shell.answer(facts | {"refused": told.refused, "examples": examples}, "\n".join(lines))
 
 

@@ -89,6 +89,8 @@ _ALONE = (
 )
 _SHARED = ("-n", "2", "--dist", "loadfile")
 
+_BENCHES = ("startup", "survive", "data")
+
 
 STAGES = (
     Stage("set-up", 360, _set_up),
@@ -111,7 +113,7 @@ STAGES = (
     ),
     Stage("ui", 60, _commands(_pytest("tests/ui", *_SHARED, *_NO_HYPOTHESIS))),
     Stage("browser", 480, _commands(_pytest("tests/e2e", *_NO_HYPOTHESIS, timeout_s=1500))),
-    Stage("benches, small", 60, _commands(*([PYTHON, "-m", "tests.bench", name, "--small"] for name in ("startup", "survive")))),
+    Stage("benches, small", 60, _commands(*([PYTHON, "-m", "tests.bench", name, "--small"] for name in _BENCHES))),
 )
 
 

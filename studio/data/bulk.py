@@ -62,6 +62,7 @@ _REFUSED = {
 _NO_ROOM = "data.bulk.refused.no_room"
 _CHANGED = "data.bulk.refused.changed"
 _DUPLICATE = "data.bulk.refused.duplicate"
+_LOCKED = "data.bulk.refused.locked"
 
 
 class BulkSpec(Spec):
@@ -79,15 +80,14 @@ class BulkSpec(Spec):
 class BulkPreview:
     """What an operation would do. Without `is_exact` the counts are of the rows looked at in time: "at least".
 
-    `n_locked` rows of a locked test set would change, for which `apply` refuses all of it. `refused` counts rows that would
-    be left as they are, by message key. `examples` are the first rows that would change, with what would stand in their place
-    (the first part of one that is cut; None for one that goes).
+    `refused` counts rows that would be left as they are, by message key; those of a locked test set are among them.
+    `examples` are the first rows that would change, with what would stand in their place (the first part of one that is cut;
+    None for one that goes).
     """
 
     n_matching: int = 0
     is_exact: bool = True
     n_changed: int = 0
-    n_locked: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     examples: list[tuple[StoredRow, NewRow | None]] = field(default_factory=list)
 
@@ -158,7 +158,7 @@ def preview_bulk(db: Database, settings: Settings, spec: BulkSpec) -> BulkPrevie
     info = store.dataset_info(db, spec.dataset)
     if isinstance(spec.operation, Merge):
         return _preview_merge(db, spec, info)
-    n_matching = n_changed = n_locked = 0
+    n_matching = n_changed = 0
     refused: Counter[str] = Counter()
     examples: list[tuple[StoredRow, NewRow | None]] = []
     is_exact = True
@@ -171,11 +171,12 @@ def preview_bulk(db: Database, settings: Settings, spec: BulkSpec) -> BulkPrevie
         new, why = _after(spec.operation, old)
         if not why and isinstance(spec.operation, Cut) and len(new) > 1:
             why = "" if _positions(db, info.id, info.revision, old.position, len(new) - 1) else _NO_ROOM
+        if not why and info.locked_at is not None and moves_test(old, new):
+            why = _LOCKED
         if why:
             refused[why] += 1
         elif new != [old.as_new()]:
             n_changed += 1
-            n_locked += info.locked_at is not None and moves_test(old, new)
             if len(examples) < _EXAMPLES:
                 examples.append((old, new[0] if new else None))
     if spec.rows is not None and is_exact and (n_stale := len(set(spec.rows)) - n_matching):
@@ -183,7 +184,7 @@ def preview_bulk(db: Database, settings: Settings, spec: BulkSpec) -> BulkPrevie
     if not is_exact:
         counted, _ = find.count(db, settings, info.id, info.revision, spec.filter, _COUNT_S)
         n_matching = max(n_matching, counted)
-    return BulkPreview(n_matching, is_exact, n_changed, n_locked, dict(refused), examples)
+    return BulkPreview(n_matching, is_exact, n_changed, dict(refused), examples)
 
 
 def _first(
@@ -209,17 +210,16 @@ def _preview_merge(db: Database, spec: BulkSpec, info: DatasetInfo) -> BulkPrevi
     others = _others(db, spec)
     known = _hashes(db, info.id, info.revision)
     examples: list[tuple[StoredRow, NewRow | None]] = []
-    n_changed = n_locked = n_duplicates = 0
+    n_changed = 0
+    refused: Counter[str] = Counter()
     for old, new in _merged(db, others, known):
-        if new is None:
-            n_duplicates += 1
+        if new is None or (info.locked_at is not None and new.split == "test"):
+            refused[_DUPLICATE if new is None else _LOCKED] += 1
             continue
         n_changed += 1
-        n_locked += info.locked_at is not None and new.split == "test"
         if len(examples) < _EXAMPLES:
             examples.append((old, new))
-    refused = {_DUPLICATE: n_duplicates} if n_duplicates else {}
-    return BulkPreview(sum(other.n_rows for other in others), True, n_changed, n_locked, refused, examples)
+    return BulkPreview(sum(other.n_rows for other in others), True, n_changed, dict(refused), examples)
 
 
 # --- doing ------------------------------------------------------------------------------------------------------------
@@ -283,6 +283,8 @@ def _change(
         places = _positions(db, spec.dataset, edit.base, old.position, len(new) - 1) if len(new) > 1 else []
         if not why and len(new) > len(places) + 1:
             why = _NO_ROOM
+        if not why and edit.is_locked and moves_test(old, new):
+            why = _LOCKED
         if why:
             refused[why] += 1
         elif not new:
@@ -298,8 +300,8 @@ def _merge(db: Database, spec: BulkSpec, edit: Editor, refused: Counter[str], on
     known = _hashes(db, spec.dataset, edit.base)
     for n, (_, new) in enumerate(_merged(db, others, known), start=1):
         on_row(n)
-        if new is None:
-            refused[_DUPLICATE] += 1
+        if new is None or (edit.is_locked and new.split == "test"):
+            refused[_DUPLICATE if new is None else _LOCKED] += 1
         else:
             edit.add(new)
     return ", ".join(other.name for other in others)[:60]

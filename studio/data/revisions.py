@@ -169,6 +169,11 @@ class Editor:
     def base(self) -> int:
         return self._pending.base
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether the dataset's test set is locked."""
+        return self._pending.is_locked
+
     def __enter__(self) -> Editor:
         row_rules.check_storable(self._values["message"], "message")
         with contextlib.ExitStack() as stack:

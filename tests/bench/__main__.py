@@ -9,7 +9,7 @@ import sys
 
 from tests.bench.report import Report
 
-BENCHES = {"hostile": "tests.bench.hostile:run", "startup": "tests.bench.startup:run", "survive": "tests.bench.survive:run"}
+BENCHES = {name: f"tests.bench.{name}:run" for name in ("data", "hostile", "startup", "survive")}
 
 
 def main() -> int:

@@ -32,7 +32,6 @@ from studio.data.filters import Filter
 from studio.data.index_job import update_index
 from studio.data.rows import NewRow
 from studio.data.store import PackedRow, packed_row
-from studio.data.tables import rows
 from studio.db import Database, metadata
 from studio.services import Services, build_services
 from studio.settings import ROOT, Settings
@@ -42,7 +41,6 @@ from tests.bench.report import Report
 ACTOR = local_admin()
 
 _ROWS, _SMALL_ROWS = 1_000_000, 25_000
-_CHANGED, _SMALL_CHANGED = 100_000, 2_000
 _REPEATS = 15
 
 #: Seconds between two votes, and the longest that one may wait.
@@ -76,7 +74,7 @@ def run(*, small: bool) -> Report:
         dataset_id = _import(report, services, file, raw_s)
         _index(report, services, dataset_id)
         _reading(report, services, dataset_id, n_rows, repeats=3 if small else _REPEATS)
-        _changing(report, services, dataset_id, _SMALL_CHANGED if small else _CHANGED, repeats=3 if small else _REPEATS)
+        _changing(report, services, dataset_id, repeats=3 if small else _REPEATS)
         services.close()
         _beside(report, file)
     return report
@@ -213,7 +211,7 @@ def _reading(report: Report, services: Services, dataset_id: str, n_rows: int, r
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
-def _changing(report: Report, services: Services, dataset_id: str, n_changed: int, repeats: int) -> None:
+def _changing(report: Report, services: Services, dataset_id: str, repeats: int) -> None:
     draw = random.Random(11)
     info = services.data.get(ACTOR, dataset_id)
 
@@ -224,12 +222,12 @@ def _changing(report: Report, services: Services, dataset_id: str, n_changed: in
         return lambda: services.edits.save_row(ACTOR, dataset_id, found.id, RowChanges(content={"messages": turns}))
 
     _spread(report, "cell edit", 50, [edit(number) for number in range(repeats)])
-    with services.db.read() as connection:
-        some = sa.select(rows.c.id).where(rows.c.dataset_id == dataset_id, rows.c.until.is_(None)).limit(n_changed)
-        ids = list(connection.execute(some).scalars())
-    spec = BulkSpec(dataset=dataset_id, rows=ids, operation={"do": "tag", "add": ["changed"], "remove": []})
+    # A tenth of the rows: 100,000 of a million.
+    spec = BulkSpec(dataset=dataset_id, filter=Filter(split="validation"), operation={"do": "tag", "add": ["x"], "remove": []})
     with _Votes(services.db) as votes:
-        report.add(f"change {n_changed} rows", _timed(lambda: apply_bulk(services.db, services.settings, spec, "usr_bench")), "s")
+        began = time.perf_counter()
+        n_changed = apply_bulk(services.db, services.settings, spec, "usr_bench").changes["changed"]
+        report.add(f"change {n_changed} rows", time.perf_counter() - began, "s")
         undone = [_timed(lambda: services.edits.undo(ACTOR, dataset_id))]
         for _ in range(2):
             services.edits.redo(ACTOR, dataset_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +31,7 @@ class Report:
 
     def add(self, name: str, value: float, unit: str, goal: float | None = None) -> None:
         self.figures.append(Figure(name, value, unit, goal))
+        print(f"{name}: {value:.4g} {unit}", file=sys.stderr, flush=True)  # a long bench shows that it goes on
 
     @property
     def ok(self) -> bool:

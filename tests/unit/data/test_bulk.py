@@ -37,7 +37,7 @@ def test_a_preview_says_what_is_then_done(db: Database, settings: Settings) -> N
     dataset_id = dataset(db, [plain(f"cat {i}" if i % 2 else f"dog {i}") for i in range(50)])
     wish = spec(dataset_id, do="replace", find="cat", put="cow")
     told = preview_bulk(db, settings, wish)
-    assert (told.n_matching, told.is_exact, told.n_changed, told.n_locked, told.refused) == (50, True, 25, 0, {})
+    assert (told.n_matching, told.is_exact, told.n_changed, told.refused) == (50, True, 25, {})
     assert len(told.examples) == 20
     assert [(old.content["text"], new and new.content["text"]) for old, new in told.examples[:2]] == [
         ("cat 1", "cow 1"),
@@ -93,19 +93,16 @@ def test_rows_that_would_be_no_rows_any_more_stay_as_they_are_and_are_counted(db
         assert all("1" in text(lang, key, n=1) for key in refused)
 
 
-def test_a_locked_test_set_is_told_before_and_refused_after_unless_it_is_left_out(db: Database, settings: Settings) -> None:
+def test_rows_of_a_locked_test_set_are_told_of_before_and_left_as_they_are(db: Database, settings: Settings) -> None:
     dataset_id = dataset(db, [plain("a", "test"), plain("a", "train")])
     lock(db, dataset_id)
     wish = spec(dataset_id, do="replace", find="a", put="b")
-    assert preview_bulk(db, settings, wish).n_locked == 1
-    with pytest.raises(DataError) as caught:
-        apply_bulk(db, settings, wish, "usr_b")
-    assert caught.value.key == "error.data.locked_test"
-    assert texts(now_at(db, dataset_id)) == ["a", "a"]
-    wish = spec(dataset_id, filter={"split": "train"}, do="replace", find="a", put="b")
-    assert preview_bulk(db, settings, wish).n_locked == 0
-    apply_bulk(db, settings, wish, "usr_b")
+    told = preview_bulk(db, settings, wish)
+    assert (told.n_changed, told.refused) == (1, {"data.bulk.refused.locked": 1})
+    assert apply_bulk(db, settings, wish, "usr_b").refused == told.refused
     assert texts(now_at(db, dataset_id)) == ["a", "b"]
+    onto = spec(dataset_id, do="split", split="test")
+    assert preview_bulk(db, settings, onto).n_changed == 0
 
 
 def test_parts_of_a_cut_conversation_stand_where_it_stood(db: Database, settings: Settings) -> None:
