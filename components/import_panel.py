@@ -5,7 +5,6 @@ Address bar: `draft`, and `file` for the place of the chosen one. What people de
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,9 +15,6 @@ from studio.access import Actor
 from studio.data.drafts import Draft, DraftFile, Look
 from studio.data.formats import TARGETS
 from studio.data.rows import SPLITS
-from studio.data.service import ImportSpec
-from studio.data.store import MAX_NAME
-from studio.text import is_plain
 
 __all__ = ["build", "forget"]
 
@@ -120,23 +116,19 @@ def _wire(page: Page, parts: list[Any], mapping: tuple[Any, ...], reading: tuple
     @page.event("dataset.import")
     def take(wanted: str, apart: str, validation: float, test: float, wish: str, request: gr.Request) -> str:
         actor = actor_of(request)
-        draft = services.drafts.get(actor, ids_of(request).get("draft", ""))
-        files = [_effective(page, actor, file) for file in draft.files if file.chosen and not file.is_away]
-        groups = [[file] for file in files] if apart == "apart" and len(files) > 1 else [files]
-        known = _known(page, actor)
-        made = None
-        for at, group in enumerate(groups):
-            spec = ImportSpec(
-                files=[file.as_import() for file in group],
-                dataset_name=wanted if len(groups) == 1 else _free_name(group[0].name, known),
-                validation_share=validation / 100,
-                test_share=test / 100,
-            )
-            made = services.data.import_upload(actor, spec, request_id=f"{wish}{at}" if at else wish)
-            if made.dataset_id is not None:
-                n_rows = services.data.get(actor, made.dataset_id).n_rows
-                page.tell("data.imported", n=n_rows, name=spec.dataset_name)
-        return moved(tab="data", dataset=(made and made.dataset_id) or "", **forget)
+        made = services.drafts.import_chosen(
+            actor,
+            ids_of(request).get("draft", ""),
+            name=wanted,
+            apart=apart == "apart",
+            validation_share=validation / 100,
+            test_share=test / 100,
+            request_id=wish,
+        )
+        for dataset in (one.dataset_id for one in made if one.dataset_id is not None):
+            info = services.data.get(actor, dataset)
+            page.tell("data.imported", n=info.n_rows, name=info.name)
+        return moved(tab="data", dataset=made[-1].dataset_id or "", **forget)
 
     @page.event("dataset.look")
     def bring(wish: str, request: gr.Request) -> tuple[Any, ...]:
@@ -175,36 +167,13 @@ def _place(ids: dict[str, str]) -> int:
     return int(ids["file"]) if ids.get("file", "").isdigit() else 0
 
 
-def _effective(page: Page, actor: Actor, file: DraftFile) -> DraftFile:
-    """The file as it will be read: where nobody has mapped its columns and the studio is not sure, by the studio's proposal."""
-    if file.mapping is None and file.upload:
-        found = page.services.drafts.look(actor, file).found
-        if found is not None and found.detection is not None and not found.detection.is_sure and found.detection.suggestion:
-            return file.model_copy(update={"mapping": found.detection.suggestion})
-    return file
-
-
-def _known(page: Page, actor: Actor) -> set[str]:
-    return {info.name for info in page.services.data.list(actor)}
-
-
-def _free_name(file_name: str, known: set[str]) -> str:
-    """A dataset's name from a file's, which nobody has yet."""
-    stem = "".join(filter(is_plain, Path(file_name).stem))[: MAX_NAME - 6].strip() or "data"
-    name, number = stem, 2
-    while name in known:
-        name, number = f"{stem} ({number})", number + 1
-    known.add(name)
-    return name
-
-
 def _shown(page: Page, request: gr.Request, *, fresh: bool = False) -> tuple[Any, ...]:
     """Everything that the panel shows, in the order of `parts` in `build`."""
     actor, ids, t = actor_of(request), ids_of(request), page.t
     draft = page.services.drafts.get(actor, ids.get("draft", ""))
     at = min(_place(ids), len(draft.files) - 1)
     first = _look(page, actor, draft.files[at].model_copy(update={"mapping": None}))
-    file = _effective(page, actor, draft.files[at])
+    file = page.services.drafts.proposed(actor, draft.files[at])
     now = _look(page, actor, file)
     job = next((job for job in page.services.jobs.active(actor) if job.kind == "bring" and job.spec["draft"] == draft.id), None)
     is_away = any(file.is_away and file.chosen for file in draft.files)
@@ -226,7 +195,7 @@ def _shown(page: Page, request: gr.Request, *, fresh: bool = False) -> tuple[Any
         rows,
         gr.update(visible=True),
         gr.update(choices=choices, value=taken, visible=len(choices) > 1),
-        gr.update(value=_free_name(draft.files[0].name, _known(page, actor))) if fresh else gr.skip(),
+        gr.update(value=page.services.drafts.free_name(actor, draft)) if fresh else gr.skip(),
         gr.update(visible=len(taken) > 1),
         gr.update(visible=is_away and job is None),
         gr.update(value=label, interactive=n_good > 0 and not asking, visible=not is_away),
@@ -240,7 +209,7 @@ def _looks(page: Page, actor: Actor, draft: Draft, at: int) -> dict[int, Look]:
     """What the first files are, and the chosen one; only of those that will be imported."""
     places = [place for place, file in enumerate(draft.files) if file.chosen][:_LOOKED_AT]
     places += [at] if at not in places and draft.files[at].chosen else []
-    return {place: _look(page, actor, _effective(page, actor, draft.files[place])) for place in places}
+    return {place: _look(page, actor, page.services.drafts.proposed(actor, draft.files[place])) for place in places}
 
 
 def _look(page: Page, actor: Actor, file: DraftFile) -> Look:

@@ -73,7 +73,7 @@ def build_services(settings: Settings) -> Services:
         users=UserService(db),
         links=links,
         data=data,
-        drafts=DraftService(db, settings),
+        drafts=DraftService(db, settings, data),
         hub_data=HubDataService(db, settings),
         edits=EditService(db, settings),
         exports=ExportService(db, settings),

@@ -21,14 +21,17 @@ from sqlalchemy.engine import Connection
 from studio.access import Actor, allows
 from studio.data.archives import archive_of, expand
 from studio.data.importer import Inspection, inspect_file
-from studio.data.jobs import ImportFile
+from studio.data.jobs import ImportFile, ImportSpec
 from studio.data.readers.base import ReadOptions
+from studio.data.service import DataService, Imported
+from studio.data.store import MAX_NAME
 from studio.data.tables import drafts
 from studio.data.uploads import stage, upload_path
 from studio.db import Database
 from studio.errors import DataError, NotFoundError
 from studio.ids import new_id, now
 from studio.settings import Settings
+from studio.text import is_plain
 
 __all__ = ["Draft", "DraftFile", "DraftService", "Look", "enter", "files_of", "is_about_data", "split_in_name"]
 
@@ -92,9 +95,10 @@ class Look:
 
 
 class DraftService:
-    def __init__(self, db: Database, settings: Settings) -> None:
+    def __init__(self, db: Database, settings: Settings, data: DataService) -> None:
         self._db = db
         self._settings = settings
+        self._data = data
         self._looks: dict[tuple[str, ...], Look] = {}
         self._looking = threading.Lock()
 
@@ -154,6 +158,50 @@ class DraftService:
             self._looks[key] = found
         return found
 
+    @allows("dataset.look")
+    def proposed(self, actor: Actor, file: DraftFile) -> DraftFile:
+        """The file as it will be read: where nobody has mapped its columns and the studio is not sure, by its own proposal."""
+        found = None if file.mapping is not None or file.is_away else self.look(actor, file).found
+        if found is None or found.detection is None or found.detection.is_sure or not found.detection.suggestion:
+            return file
+        return file.model_copy(update={"mapping": found.detection.suggestion})
+
+    @allows("dataset.look")
+    def free_name(self, actor: Actor, draft: Draft) -> str:
+        """A name for the dataset, from the first file's, that no dataset has yet."""
+        return _free_name(draft.files[0].name, {info.name for info in self._data.list(actor)})
+
+    @allows("dataset.import")
+    def import_chosen(
+        self,
+        actor: Actor,
+        draft_id: str,
+        *,
+        name: str,
+        apart: bool,
+        validation_share: float,
+        test_share: float,
+        request_id: str,
+    ) -> Sequence[Imported]:
+        """Import the chosen files that are here: as one dataset of that name, or `apart`, each as its own, named after itself.
+
+        Raises DataError as `DataService.import_upload` does.
+        """
+        draft = self.get(actor, draft_id)
+        files = [self.proposed(actor, file) for file in draft.files if file.chosen and not file.is_away]
+        if not files:
+            raise DataError("error.data.nothing_chosen", field="files")
+        known = {info.name for info in self._data.list(actor)}
+        names = [_free_name(file.name, known) for file in files] if apart else [name]
+        groups = [[file] for file in files] if apart else [files]
+        shares = {"validation_share": validation_share, "test_share": test_share}
+        specs = [
+            ImportSpec(files=[file.as_import() for file in group], dataset_name=its_name, **shares)
+            for its_name, group in zip(names, groups, strict=True)
+        ]
+        wishes = [f"{request_id}.{at}" for at in range(len(specs))]
+        return [self._data.import_upload(actor, spec, request_id=wish) for spec, wish in zip(specs, wishes, strict=True)]
+
     def _look(self, file: DraftFile) -> Look:
         options = None if file.options is None else ReadOptions(**file.options)
         try:
@@ -180,6 +228,16 @@ class DraftService:
             values = [file.model_dump() for file in files]
             connection.execute(drafts.update().where(drafts.c.id == draft_id).values(files=values))
         return files[at]
+
+
+def _free_name(file_name: str, known: set[str]) -> str:
+    """A dataset's name from a file's, which none of the known has; it is known from now on."""
+    stem = "".join(filter(is_plain, Path(file_name).stem))[: MAX_NAME - 6].strip() or "data"
+    name, number = stem, 2
+    while name in known:
+        name, number = f"{stem} ({number})", number + 1
+    known.add(name)
+    return name
 
 
 def as_label(name: str) -> str:

@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Literal
 
-import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from studio.data import index_job, store
 from studio.data.formats import expected_shapes
 from studio.data.importer import Inspection, Refused, inspect_file, read_rows
+from studio.data.making import held, made_before
 from studio.data.readers.base import ReadOptions
 from studio.data.rows import NewRow, prompt_hash
 from studio.data.split import SplitRule, split_rule, streamed_rule
-from studio.data.tables import datasets, revisions
 from studio.data.uploads import upload_path
 from studio.db import Database
 from studio.errors import DataError
-from studio.ids import new_id, now
+from studio.ids import new_id
 from studio.jobs.context import JobContext
-from studio.jobs.queue import ENDED
 from studio.jobs.spec import Spec, checked
-from studio.jobs.tables import jobs
 from studio.settings import Settings
 
-__all__ = ["ImportFile", "ImportSpec", "import_rows", "run_import", "sweep"]
+__all__ = ["ImportFile", "ImportSpec", "import_rows", "run_import"]
 
 _KEPT_REFUSALS = 50
 _MAX_NAMES = 120
-
-#: An unfinished dataset without a lock on this host is nobody's after this long.
-_FOREIGN = timedelta(minutes=10)
 
 
 class ImportFile(BaseModel):
@@ -117,7 +107,7 @@ def import_rows(
         raise DataError("error.data.no_good_rows", name=spec.names, refused=sum(look.n_refused for look in looks))
     rule = _rule(settings, spec, looks)
     dataset_id = new_id("ds")
-    with _held(settings, dataset_id):
+    with held(settings, dataset_id):
         with db.write() as connection:
             store.create_dataset(
                 connection, spec.dataset_name, author, spec.note, dataset_id=dataset_id, job_id=job_id
@@ -148,52 +138,6 @@ def _how(file: ImportFile) -> dict[str, Any]:
 def shortened(names: str) -> str:
     """A list of names that fits a line of the history."""
     return names if len(names) <= _MAX_NAMES else names[: _MAX_NAMES - 1] + "\N{HORIZONTAL ELLIPSIS}"
-
-
-@contextlib.contextmanager
-def _held(settings: Settings, dataset_id: str) -> Iterator[None]:
-    """A lock that lasts as long as the import and its process: free again and still there, it says that it was killed."""
-    path = _lock_path(settings, dataset_id)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            path.unlink()
-
-
-def _lock_path(settings: Settings, dataset_id: str) -> Path:
-    return settings.folder("tmp") / f"import-{dataset_id}.lock"
-
-
-def sweep(db: Database, settings: Settings) -> int:
-    """Take back datasets whose first import was killed, so that their names are free; returns how many.
-
-    Leaves alone what an import still writes, in a job or in some process's thread, on this host or another one.
-    """
-    whole = sa.select(revisions.c.dataset_id).where(revisions.c.state == "committed")
-    at_work = sa.select(jobs.c.id).where(jobs.c.kind.in_(("import", "mix")), jobs.c.state.not_in(ENDED))
-    left = sa.select(datasets.c.id, datasets.c.created_at).where(
-        datasets.c.id.not_in(whole), sa.or_(datasets.c.job_id.is_(None), datasets.c.job_id.not_in(at_work))
-    )
-    with db.read() as connection:
-        found = connection.execute(left).all()
-    gone = [row.id for row in found if _was_killed(settings, row.id, row.created_at)]
-    for dataset_id in gone:
-        store.discard_dataset(db, dataset_id)
-        _lock_path(settings, dataset_id).unlink(missing_ok=True)
-    return len(gone)
-
-
-def _was_killed(settings: Settings, dataset_id: str, created_at: datetime) -> bool:
-    try:
-        with _lock_path(settings, dataset_id).open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-    except BlockingIOError:
-        return False
-    except FileNotFoundError:
-        return now() - created_at > _FOREIGN  # made on another host: its lock is not to be seen from here
 
 
 def _rule(settings: Settings, spec: ImportSpec, looks: list[Inspection]) -> SplitRule:
@@ -248,11 +192,8 @@ def _report(spec: ImportSpec, looks: list[Inspection], n_good: int, refusals: _R
 def run_import(context: JobContext) -> dict[str, Any]:
     """The job `import`, for files too large for a request's thread. A later attempt goes on with nothing half."""
     spec = checked(ImportSpec, context.spec)
-    if (earlier := store.dataset_of_job(context.db, context.job_id)) is not None:
-        dataset_id, whole = earlier
-        if whole:  # killed between the last row and the result
-            return {"dataset_id": dataset_id}
-        store.discard_dataset(context.db, dataset_id)
+    if (earlier := made_before(context)) is not None:
+        return {"dataset_id": earlier}
     context.phase("importing")
 
     def on_row(n_rows: int) -> None:

@@ -8,10 +8,10 @@ Weights are about rows that are not held out. Validation and test rows are taken
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import random
-import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,9 +23,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from studio.access import Actor, allows
 from studio.data import store
 from studio.data.importer import read_rows
-from studio.data.jobs import _held, shortened, sweep
+from studio.data.jobs import shortened
 from studio.data.light_rows import light_rows
 from studio.data.locks import locked_digests
+from studio.data.making import Once, held, made_before, sweep
 from studio.data.refusal import is_locked
 from studio.data.render import Template, render
 from studio.data.revisions import revision_of
@@ -123,8 +124,7 @@ class MixService:
     def __init__(self, db: Database, settings: Settings) -> None:
         self._db = db
         self._settings = settings
-        self._making = threading.Lock()
-        self._made: dict[str, str] = {}
+        self._once = Once()
 
     @allows("dataset.read")
     def preview(self, actor: Actor, spec: MixSpec, base_id: str | None = None) -> MixPreview:
@@ -144,7 +144,8 @@ class MixService:
         spec = spec.model_copy(update={"parts": newest})
         n_rows = sum(info.n_rows * max(1.0, part.weight) for part, info in zip(spec.parts, infos, strict=True))
         if n_rows <= SMALL_ROWS:
-            return Imported(dataset_id=self._make_now(actor, spec, request_id))
+            make = functools.partial(make_mix, self._db, self._settings, spec, actor.user_id)
+            return Imported(dataset_id=self._once(request_id, make))
         with self._db.write() as connection:
             store.check_name(connection, spec.dataset_name)
             job_id = insert_job(
@@ -152,24 +153,12 @@ class MixService:
             )
         return Imported(job_id=job_id)
 
-    def _make_now(self, actor: Actor, spec: MixSpec, request_id: str | None) -> str:
-        """A double click arrives as two threads of this process: the second finds what the first has made."""
-        with self._making:
-            if request_id is None:
-                return make_mix(self._db, self._settings, spec, actor.user_id)
-            if request_id not in self._made:
-                self._made[request_id] = make_mix(self._db, self._settings, spec, actor.user_id)
-            return self._made[request_id]
-
 
 def run_mix(context: JobContext) -> dict[str, Any]:
     """The job `mix`, for mixes too large for a request's thread. A later attempt goes on with nothing half."""
     spec = checked(MixSpec, context.spec)
-    if (earlier := store.dataset_of_job(context.db, context.job_id)) is not None:
-        dataset_id, whole = earlier
-        if whole:  # killed between the last row and the result
-            return {"dataset_id": dataset_id}
-        store.discard_dataset(context.db, dataset_id)
+    if (earlier := made_before(context)) is not None:
+        return {"dataset_id": earlier}
     context.phase("mixing")
 
     def on_row(n_rows: int, total: int) -> None:
@@ -199,7 +188,7 @@ def make_mix(
         raise DataError("error.data.mix_empty", field="parts")
     preview = _preview(plan, spec)
     dataset_id = new_id("ds")
-    with _held(settings, dataset_id):
+    with held(settings, dataset_id):
         with db.write() as connection:
             store.create_dataset(connection, spec.dataset_name, author, spec.note, dataset_id=dataset_id, job_id=job_id)
             summary = {"key": "data.revision.mix", "params": {"names": shortened(_names(plan))}}

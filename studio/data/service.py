@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
+import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +16,9 @@ from studio.data import find, index_job, store
 from studio.data.card import Card
 from studio.data.filters import Filter
 from studio.data.importer import Inspection, inspect_file
-from studio.data.jobs import ImportFile, ImportSpec, import_rows, sweep
+from studio.data.jobs import ImportFile, ImportSpec, import_rows
 from studio.data.locks import lock_state, locked_digests
+from studio.data.making import Once, sweep
 from studio.data.refusal import is_locked, rendered_or_refused
 from studio.data.render import Piece, Template, pieces, render
 from studio.data.tables import datasets, rows
@@ -70,8 +71,7 @@ class DataService:
         self._db = db
         self._settings = settings
         self._views: dict[tuple[object, ...], TrainingView] = {}
-        self._importing = threading.Lock()
-        self._imported: dict[str, str] = {}
+        self._once = Once()
 
     # 1 In
 
@@ -93,23 +93,14 @@ class DataService:
         size = sum(upload_path(self._settings, file.upload).stat().st_size for file in spec.files)
         self.recover()  # a killed import may hold the name
         if size <= _SMALL_BYTES:
-            return Imported(dataset_id=self._import_now(actor, spec, request_id))
+            make = functools.partial(import_rows, self._db, self._settings, spec, actor.user_id)
+            return Imported(dataset_id=self._once(request_id, make))
         with self._db.write() as connection:
             store.check_name(connection, spec.dataset_name)
             job_id = insert_job(
                 connection, spec=spec.as_dict(), name=spec.dataset_name, author=actor.user_id, request_id=request_id
             )
         return Imported(job_id=job_id)
-
-    def _import_now(self, actor: Actor, spec: ImportSpec, request_id: str | None) -> str:
-        """A double click arrives as two threads of this process: the second finds what the first has made."""
-        with self._importing:
-            if request_id is None or request_id not in self._imported:
-                made = import_rows(self._db, self._settings, spec, actor.user_id)
-                if request_id is None:
-                    return made
-                self._imported[request_id] = made
-            return self._imported[request_id]
 
     @allows("dataset.import")
     def import_sample(self, actor: Actor, name: str, note: str = "") -> str:

@@ -256,7 +256,7 @@ def test_what_another_host_still_imports_is_left_alone_for_ten_minutes(
     with services.db.write() as connection:
         store.create_dataset(connection, "theirs", "usr_b")
     assert services.data.recover() == 0
-    monkeypatch.setattr("studio.data.jobs.now", lambda: now() + timedelta(minutes=11))
+    monkeypatch.setattr("studio.data.making.now", lambda: now() + timedelta(minutes=11))
     assert services.data.recover() == 1
 
 

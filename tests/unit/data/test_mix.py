@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from studio.access import Actor
 from studio.data import mix, revisions, store
-from studio.data.jobs import sweep
+from studio.data.making import sweep
 from studio.data.mix import MixPart, MixPreview, MixShare, MixSpec, run_mix
 from studio.data.render import render
 from studio.data.revisions import Editor

@@ -63,7 +63,7 @@ def test_an_upload_that_does_not_fit_leaves_nothing(
         free: int
 
     # Somebody else fills the disk between the look and the copy: the copy itself meets the end of it.
-    monkeypatch.setattr("studio.data.service.shutil.disk_usage", lambda _: Plenty(2**40))
+    monkeypatch.setattr("studio.data.uploads.shutil.disk_usage", lambda _: Plenty(2**40))
     with pytest.raises(DataError) as met:
         tight.data.stage(actor, big)
     assert seen_before.value.key == met.value.key == "error.data.no_disk"

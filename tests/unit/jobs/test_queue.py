@@ -59,7 +59,10 @@ def test_a_kind_that_nobody_registered_is_refused_with_the_known_ones(db: Databa
     with pytest.raises(JobError) as caught:
         queue(db, {"kind": "dance"})
     assert (caught.value.key, caught.value.field) == ("error.job.unknown_kind", "kind")
-    assert caught.value.params == {"kind": "dance", "known": "engine, fetch, import, train"}
+    assert caught.value.params == {
+        "kind": "dance",
+        "known": "bring, bulk_edit, engine, export_data, fetch, import, index, mix, split, train",
+    }
     assert count(db) == 0
 
 
