@@ -16,6 +16,7 @@ from pydantic import Field
 
 from studio.data import find, revisions, store
 from studio.data.filters import Filter
+from studio.data.holding import holds
 from studio.data.operations import Cut, Merge, Operation
 from studio.data.revisions import Editor, checked, moves_test
 from studio.data.rows import NewRow
@@ -143,7 +144,7 @@ def _after(operation: Operation, old: StoredRow) -> tuple[list[NewRow], str]:
 
 def _positions(db: Database, dataset_id: str, revision: int, position: int, n: int) -> list[int]:
     """`n` free positions between a row and the next one, evenly; [] where there is no room for as many."""
-    later = sa.select(rows.c.position).where(store.holds(dataset_id, revision), rows.c.position > position)
+    later = sa.select(rows.c.position).where(holds(dataset_id, revision), rows.c.position > position)
     with db.read() as connection:
         following = connection.execute(later.order_by(rows.c.position).limit(1)).scalar()
     step = store.GAP if following is None else (following - position) // (n + 1)
@@ -310,7 +311,7 @@ def _merge(db: Database, spec: BulkSpec, edit: Editor, refused: Counter[str], on
 def _hashes(db: Database, dataset_id: str, revision: int) -> set[bytes]:
     """Of the contents that a revision holds: about 100 bytes of memory a row."""
     with db.read() as connection:
-        found = connection.execute(sa.select(rows.c.content_hash).where(store.holds(dataset_id, revision)))
+        found = connection.execute(sa.select(rows.c.content_hash).where(holds(dataset_id, revision)))
         return {bytes.fromhex(value) for value in found.scalars()}
 
 

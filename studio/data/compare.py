@@ -18,8 +18,9 @@ from typing import Any, Literal, TypeVar
 import regex
 import sqlalchemy as sa
 
+from studio.data.holding import differing
 from studio.data.revisions import rows_at
-from studio.data.store import GAP, StoredRow, holds
+from studio.data.store import GAP, StoredRow
 from studio.data.tables import rows
 from studio.db import Database
 
@@ -84,16 +85,11 @@ class Window:
 
 def read_window(db: Database, dataset_id: str, older: int, newer: int, start: int = 0) -> Window:
     """Positions at which two revisions differ, behind `start`; at most about 100,000, then there are more."""
-    low, high = sorted((older, newer))
-    ended = sa.and_(rows.c.since <= low, rows.c.until > low, rows.c.until <= high)
-    begun = sa.and_(holds(dataset_id, high), rows.c.since > low)
-    gone, is_all_gone = _versions(db, sa.and_(rows.c.dataset_id == dataset_id, ended), start)
-    come, is_all_come = _versions(db, begun, start)
+    gone, is_all_gone = _versions(db, differing(dataset_id, older, newer), start)
+    come, is_all_come = _versions(db, differing(dataset_id, newer, older), start)
     ends = [found[-1][0] for found, is_all in ((gone, is_all_gone), (come, is_all_come)) if not is_all]
     end = min(ends, default=None)
     before, after = dict(gone), dict(come)
-    if older > newer:
-        before, after = after, before
     kinds = {}
     for position in sorted(before.keys() | after.keys()):
         if (end is None or position <= end) and before.get(position) != after.get(position):

@@ -17,6 +17,7 @@ from studio.access import Actor, allows
 from studio.data import compare, revisions, store
 from studio.data.bulk import Applied, BulkPreview, BulkSpec, apply_bulk, is_small, preview_bulk
 from studio.data.compare import Comparison, Window, row_number
+from studio.data.holding import holds
 from studio.data.revisions import Editor, Revision
 from studio.data.rows import MAX_LABEL, NewRow, check_storable
 from studio.data.store import GAP, StoredRow
@@ -151,7 +152,7 @@ class EditService:
 
     def _room(self, dataset_id: str, edit: Editor, position: int) -> int:
         """A free position right behind one."""
-        held = sa.select(rows.c.position).where(store.holds(dataset_id, edit.base))
+        held = sa.select(rows.c.position).where(holds(dataset_id, edit.base))
         following = held.where(rows.c.position > position).order_by(rows.c.position).limit(_MOST_MOVED + 1)
         with self._db.read() as connection:
             if connection.execute(held.where(rows.c.position == position)).first() is None:

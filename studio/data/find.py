@@ -25,6 +25,7 @@ import sqlalchemy as sa
 
 from studio.data import search_index
 from studio.data.filters import Filter, Matcher
+from studio.data.holding import alive, is_continued, wrote_rows
 from studio.data.index_job import n_unindexed
 from studio.data.search_index import Candidate, IndexReader
 from studio.data.search_tokens import expression
@@ -206,10 +207,8 @@ class _Search:
         self._db, self._settings, self._dataset_id, self._revision = db, settings, dataset_id, revision
         self._wanted = wanted
         self._matcher = Matcher(wanted)
-        # Plus nothing: SQLite must not take the index of revisions for this, where it is to go by positions.
-        held = sa.and_(_since <= revision, sa.or_(rows.c.until.is_(None), rows.c.until > revision))
         columns = (rows.c.id, rows.c.position, rows.c.n_chars, rows.c.since, *self._matcher.columns)
-        self._little = sa.select(*columns).where(held, *self._matcher.conditions)
+        self._little = sa.select(*columns).where(alive(dataset_id, revision), *self._matcher.conditions)
 
     def hits(self, sort: Sort, start: Key | None, *, backward: bool, n_rows: int | None, patience_s: float | None) -> _Hits:
         """The first `n_rows` behind `start` in reading order, each with its place."""
@@ -273,7 +272,7 @@ class _Search:
         """Whether the index knows nearly all rows of this revision."""
         with self._db.read() as connection:
             tail = n_unindexed(connection, self._dataset_id, index.state.revision, self._revision)
-        return index.state.floor <= self._revision and tail <= _MAX_TAIL
+            return tail <= _MAX_TAIL and is_continued(connection, self._dataset_id, index.state.floor, self._revision)
 
     def _by_position(self, index: IndexReader | None, span: _Span, since: int | None = None) -> Iterator[Seen]:
         of_revision = [] if since is None else [_since == since]
@@ -307,6 +306,7 @@ class _Search:
             revisions.c.dataset_id == self._dataset_id,
             revisions.c.number <= self._revision,
             revisions.c.state == "committed",
+            wrote_rows(),
         )
         with self._db.read() as connection:
             return [

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from studio.data import search_index, store
+from studio.data import holding, search_index, store
 from studio.data.search_index import IndexWriter, NoRoomError
 from studio.data.tables import datasets, revisions, rows
 from studio.db import Database
@@ -62,8 +62,11 @@ def wanted(db: Database, settings: Settings, dataset_id: str, *, author: str) ->
     written. None where there is nothing to do, or where somebody is at it.
     """
     with search_index.open_index(settings, dataset_id) as index:
-        indexed = index.state.revision if index is not None else 0
+        state = index.state if index is not None else None
     with db.read() as connection:
+        newest: int = connection.execute(_newest(dataset_id)).scalar() or 0
+        is_good = state is not None and holding.is_continued(connection, dataset_id, state.floor, newest)
+        indexed = state.revision if state is not None and is_good else 0
         n_rows = n_unindexed(connection, dataset_id, indexed)
         if n_rows <= (MAX_TAIL if indexed else MIN_ROWS) or _is_tried(connection, dataset_id):
             return None
@@ -74,10 +77,18 @@ def wanted(db: Database, settings: Settings, dataset_id: str, *, author: str) ->
         return insert_job(connection, spec=IndexSpec(dataset=dataset_id).as_dict(), name=name, author=author)
 
 
+def _newest(dataset_id: str) -> sa.Select[Any]:
+    mine = sa.and_(revisions.c.dataset_id == dataset_id, revisions.c.state == "committed")
+    return sa.select(sa.func.max(revisions.c.number)).where(mine)
+
+
 def n_unindexed(connection: Connection, dataset_id: str, indexed: int, upto: int | None = None) -> int:
     """Row versions of the committed revisions behind `indexed`, up to the newest or `upto`, by what they say of themselves."""
     query = sa.select(revisions.c.changes, revisions.c.counts).where(
-        revisions.c.dataset_id == dataset_id, revisions.c.number > indexed, revisions.c.state == "committed"
+        revisions.c.dataset_id == dataset_id,
+        revisions.c.number > indexed,
+        revisions.c.state == "committed",
+        holding.wrote_rows(),
     )
     if upto is not None:
         query = query.where(revisions.c.number <= upto)
@@ -145,9 +156,11 @@ def _usable(settings: Settings, dataset_id: str) -> Path | None:
 
 
 def _is_worth_it(db: Database, path: Path, info: store.DatasetInfo) -> bool:
-    """Whether to go on with a file: most of it would be rows that hold no more, otherwise."""
+    """Whether to go on with a file: a row that it left out may hold again, or most of it be rows that hold no more."""
     state = search_index.state_of(path)
     with db.read() as connection:
+        if not holding.is_continued(connection, info.id, state.floor, info.revision):
+            return False
         coming = n_unindexed(connection, info.id, state.revision)
     return state.n_docs + coming <= 2 * info.n_rows + MIN_ROWS
 
@@ -160,7 +173,7 @@ def _built(db: Database, settings: Settings, info: store.DatasetInfo, tell: Tell
     writer = IndexWriter(path, None if begun else info.revision)
     try:
         target = writer.state.target
-        for chunk, after in _chunks(db, store.holds(info.id, target), (rows.c.position,), writer.state.after[:1], check_stop):
+        for chunk, after in _chunks(db, holding.holds(info.id, target), (rows.c.position,), writer.state.after[:1], check_stop):
             writer.build(chunk, (after[0], -1))
             tell(min(writer.state.n_docs, info.n_rows), info.n_rows)
         writer.finish()

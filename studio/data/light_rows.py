@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from studio.data.store import holds
+from studio.data.holding import holds
 from studio.data.tables import rows
 from studio.db import Database
 

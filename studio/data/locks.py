@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import sqlalchemy as sa
 
 from studio.data import store
+from studio.data.holding import holds
 from studio.data.revisions import Editor
 from studio.data.tables import datasets, locked_prompts, rows
 from studio.db import Database
@@ -69,7 +70,7 @@ def unlock_test_rows(db: Database, dataset_id: str) -> None:
 
 
 def _test_prompts(db: Database, info: store.DatasetInfo) -> Iterator[str]:
-    query = sa.select(rows.c.prompt_hash).distinct().where(store.holds(info.id, info.revision), rows.c.split == "test")
+    query = sa.select(rows.c.prompt_hash).distinct().where(holds(info.id, info.revision), rows.c.split == "test")
     with db.read() as connection:
         yield from connection.execute(query).scalars().all()
 

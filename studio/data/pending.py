@@ -20,8 +20,9 @@ from typing import IO, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from studio.data.store import PURGING, holds
-from studio.data.tables import datasets, revisions, rows
+from studio.data.holding import holds, move
+from studio.data.store import PURGING
+from studio.data.tables import datasets, ended_again, revisions, rows
 from studio.data.totals import Totals
 from studio.db import Database
 from studio.errors import DataError, NotFoundError
@@ -30,10 +31,10 @@ from studio.jobs.queue import ENDED
 from studio.jobs.tables import jobs
 from studio.settings import Settings
 
-__all__ = ["COPIED", "Pending", "abandon", "alone", "begin", "commit", "totals_of"]
+__all__ = ["Pending", "abandon", "alone", "begin", "commit", "totals_of"]
 
-#: Rows that a transaction copies or takes back inside the database: of 1 kB each, about 15 ms (CONTRACTS 3: at most 100 ms).
-COPIED = 400
+#: Rows that a transaction takes back: of 1 kB each, about 15 ms (CONTRACTS 3: at most 100 ms).
+_BATCH = 400
 
 #: How long a change waits for the one before it. A saved row takes milliseconds; what takes longer is a bulk change.
 _WAIT_S = 2.0
@@ -137,10 +138,15 @@ def _clear(db: Database, lock: IO[str], dataset_id: str, job_id: str | None) -> 
 
 def abandon(db: Database, dataset_id: str, number: int) -> None:
     """Take back a pending revision: rows that it made go, rows that it ended hold on. One that wrote nothing is forgotten."""
-    made = sa.select(rows.c.id).where(rows.c.dataset_id == dataset_id, rows.c.since == number).limit(COPIED)
-    ended = sa.select(rows.c.id).where(rows.c.dataset_id == dataset_id, rows.c.until == number).limit(COPIED)
+    made = sa.select(rows.c.id).where(rows.c.dataset_id == dataset_id, rows.c.since == number).limit(_BATCH)
+    ended = sa.select(rows.c.id).where(rows.c.dataset_id == dataset_id, rows.c.until == number).limit(_BATCH)
+    again = sa.select(ended_again.c.row_id).where(ended_again.c.dataset_id == dataset_id, ended_again.c.number == number)
     total = 0
-    for statement in (rows.delete().where(rows.c.id.in_(made)), rows.update().where(rows.c.id.in_(ended)).values(until=None)):
+    for statement in (
+        rows.delete().where(rows.c.id.in_(made)),
+        rows.update().where(rows.c.id.in_(ended)).values(until=None),
+        ended_again.delete().where(ended_again.c.number == number, ended_again.c.row_id.in_(again.limit(_BATCH))),
+    ):
         count = 1
         while count:
             with db.write() as connection:  # a batch a transaction, so that nobody waits for a large one
@@ -152,8 +158,13 @@ def abandon(db: Database, dataset_id: str, number: int) -> None:
         connection.execute(end.where(this))
 
 
-def commit(db: Database, dataset_id: str, pending: Pending, changes: dict[str, int], **values: Any) -> None:
-    """The one update that makes it all visible. Raises DataError where the rows below were purged meanwhile, or locked."""
+def commit(
+    db: Database, dataset_id: str, pending: Pending, changes: dict[str, int], *, target: int | None = None, **values: Any
+) -> None:
+    """The one update that makes it all visible. With a `target`, a revision, the rows of that one hold from now on.
+
+    Raises DataError where the rows below were purged meanwhile, or locked.
+    """
     mine = revisions.c.dataset_id == dataset_id
     base = sa.select(revisions.c.report, revisions.c.content_hash).where(mine, revisions.c.number == pending.base)
     whole = pending.totals.as_values() | {"state": "committed", "committed_at": now(), "changes": changes}
@@ -169,6 +180,8 @@ def commit(db: Database, dataset_id: str, pending: Pending, changes: dict[str, i
         this = sa.and_(mine, revisions.c.number == pending.number, revisions.c.state == "pending")
         if connection.execute(revisions.update().where(this).values(**whole | values)).rowcount == 0:
             raise DataError("error.data.busy", field="dataset")  # taken for dead and taken back
+        if target is not None:
+            move(connection, dataset_id, pending.number, base=pending.base, target=target)
 
 
 def totals_of(connection: Connection, dataset_id: str, number: int) -> Totals:

@@ -2,7 +2,7 @@
 
 A change is written in small transactions under a pending revision, which nobody reads; one last update makes it visible. What
 ends half-way leaves the revision before it whole, and what it wrote is taken back at once or, if it was killed, by whoever
-changes the dataset next. Start at `Editor`; undo, redo and restore are `_move`.
+changes the dataset next. Start at `Editor`; undo, redo and restore are `_move`, which writes no rows.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from studio.data import rows as row_rules
-from studio.data.pending import COPIED, Pending, abandon, alone, begin, commit, totals_of
+from studio.data.holding import alive, differing, holds
+from studio.data.pending import abandon, alone, begin, commit, totals_of
 from studio.data.rows import NewRow
-from studio.data.store import GAP, PackedRow, StoredRow, holds, insert_rows, packed_row
-from studio.data.tables import revisions, rows
+from studio.data.store import GAP, PackedRow, StoredRow, insert_rows, packed_row
+from studio.data.tables import ended_again, revisions, rows
 from studio.data.totals import row_term
 from studio.db import Database
 from studio.errors import DataError, NotFoundError
@@ -48,6 +49,9 @@ __all__ = [
 #: Rows a transaction writes: of 1 kB each, about 10 ms on SQLite and 20 ms on PostgreSQL (CONTRACTS 3: at most 100 ms).
 _BATCH = 200
 _BATCH_POSTGRESQL = 100
+
+#: Rows that one statement reads by their ids.
+_READ = 400
 
 
 # --- what a revision says about its rows ------------------------------------------------------------------------------
@@ -123,7 +127,7 @@ def rows_by_id(db: Database, dataset_id: str, ids: Sequence[int], number: int | 
     # The dataset's id, in a way that keeps SQLite from looking for the rows by it.
     query = sa.select(*_ROW_COLUMNS).where(rows.c.dataset_id.concat("") == dataset_id)
     if number is not None:
-        query = query.where(rows.c.since <= number, sa.or_(rows.c.until.is_(None), rows.c.until > number))
+        query = query.where(alive(dataset_id, number))
     found: list[StoredRow] = []
     for some in _in_batches(array("q", ids)):
         with db.read() as connection:
@@ -253,17 +257,26 @@ class Editor:
     def _flush(self) -> None:
         if not self._ending and not self._new:
             return
-        # The dataset's id, in a way that keeps SQLite from looking for the rows by it.
-        mine = rows.c.dataset_id.concat("") == self._dataset_id
-        still_held = sa.and_(sa.text(_by_id(self._ending)), rows.c.until.is_(None), mine)
         with self._db.write() as connection:
             if self._ending:
-                end = rows.update().where(still_held).values(until=self._pending.number)
-                if connection.execute(end).rowcount != len(self._ending):
-                    raise DataError("error.data.row_changed", field="row")
+                self._end_these(connection)
             if self._new:
                 insert_rows(connection, self._new)
         self._ending, self._new = [], []
+
+    def _end_these(self, connection: Connection) -> None:
+        number, base = self._pending.number, self._pending.base
+        # The dataset's id, in a way that keeps SQLite from looking for the rows by it.
+        mine = rows.c.dataset_id.concat("") == self._dataset_id
+        held = sa.and_(sa.text(_by_id(self._ending)), mine, alive(self._dataset_id, base))
+        n_ended = connection.execute(rows.update().where(held, rows.c.until.is_(None)).values(until=number)).rowcount
+        if n_ended != len(self._ending):  # some were ended before, by a change that is taken back
+            is_ended = sa.exists().where(ended_again.c.row_id == rows.c.id, ended_again.c.number == number)
+            others = sa.select(rows.c.id, sa.literal(number), rows.c.dataset_id).where(held, rows.c.until <= base, ~is_ended)
+            again = ended_again.insert().from_select(["row_id", "number", "dataset_id"], others)
+            n_ended += connection.execute(again).rowcount
+        if n_ended != len(self._ending):
+            raise DataError("error.data.row_changed", field="row")
 
 
 def moves_test(old: StoredRow, new: Sequence[NewRow]) -> bool:
@@ -364,7 +377,7 @@ def restore(db: Database, settings: Settings, dataset_id: str, number: int, auth
 def _move(
     db: Database, settings: Settings, dataset_id: str, author: str, action: str, choose: Callable[[Revision], int]
 ) -> int:
-    """A new revision with the rows of another one, chosen while nobody else can change them. Writes what differs only."""
+    """A new revision with the rows of another one, chosen while nobody else can change them. Writes no rows."""
     with alone(settings, dataset_id) as lock:
         current = newest(db, dataset_id)
         wanted = revision_of(db, dataset_id, choose(current))
@@ -377,9 +390,15 @@ def _move(
         try:
             if pending.base != current.number:  # changed from another host, which this lock does not keep out
                 raise DataError("error.data.busy", field="dataset")
-            changes = _copy_back(db, dataset_id, pending, wanted.number)
+            with db.read() as connection:
+                pending.totals = totals_of(connection, dataset_id, wanted.number)
+                if not pending.is_locked or _test_sums_differ(connection, dataset_id, pending.base, wanted.number):
+                    pending.moves_test = True  # for all that is known; it matters where the test set is locked
+                changes = _changes(connection, dataset_id, action, current, wanted)
+            if pending.is_locked and pending.moves_test:
+                pending.touch_test()
             states = {} if action == "restore" else {"state_of": wanted.state_of, "parent": None}
-            commit(db, dataset_id, pending, changes, **states)
+            commit(db, dataset_id, pending, changes, target=wanted.number, **states)
             is_done = True
         finally:
             if not is_done:
@@ -387,51 +406,35 @@ def _move(
     return pending.number
 
 
-def _copy_back(db: Database, dataset_id: str, pending: Pending, target: int) -> dict[str, int]:
-    mine = rows.c.dataset_id == dataset_id
-    later = sa.and_(mine, rows.c.since > target, rows.c.until.is_(None))
-    earlier = sa.and_(mine, rows.c.since <= target, rows.c.until > target, rows.c.until <= pending.base)
-    with db.read() as connection:
-        going, coming = _Found.of(connection, later), _Found.of(connection, earlier)
-        if going.test_sum != coming.test_sum:
-            pending.touch_test()
-        pending.totals = totals_of(connection, dataset_id, target)
-    names = ", ".join(f'"{column.name}"' for column in rows.columns if column.name not in ("id", "since", "until"))
-    copy = f"INSERT INTO rows ({names}, since) SELECT {names}, {pending.number} FROM rows"
-    # Of numbers only, and in the drivers' own words: SQLAlchemy would take as long for a batch as the database.
-    for ids in _in_batches(going.ids):
-        with db.write() as connection:
-            connection.exec_driver_sql(f"UPDATE rows SET until = {pending.number} WHERE {_by_id(ids)}")
-    for ids in _in_batches(coming.ids):
-        with db.write() as connection:
-            connection.exec_driver_sql(f"{copy} WHERE {_by_id(ids)}")
-    both = len(going.places & coming.places)
-    return {"added": len(coming.places) - both, "removed": len(going.places) - both, "changed": both}
+def _changes(
+    connection: Connection, dataset_id: str, action: str, current: Revision, wanted: Revision
+) -> dict[str, int]:
+    """Rows that are added, removed and changed from `current` to `wanted`; of one step, what it has said of itself."""
+    step = wanted.number if action == "redo" else current.state_of
+    said = connection.execute(
+        sa.select(revisions.c.changes).where(revisions.c.dataset_id == dataset_id, revisions.c.number == step)
+    ).scalar()
+    if action == "redo" and said is not None:
+        return dict(said)
+    if action == "undo" and said is not None:
+        return {"added": said["removed"], "removed": said["added"], "changed": said["changed"]}
+    going, coming = (
+        set(connection.execute(sa.select(rows.c.position).where(which)).scalars())
+        for which in (differing(dataset_id, current.number, wanted.number), differing(dataset_id, wanted.number, current.number))
+    )
+    both = len(going & coming)
+    return {"added": len(coming) - both, "removed": len(going) - both, "changed": both}
 
 
-@dataclass
-class _Found:
-    """Row versions by id and position; only numbers stay in memory. `test_sum` is over what a locked test set holds on to:
-    where two are equal, no row of it differs.
-    """
-
-    ids: array[int]
-    places: set[int]
-    test_sum: int = 0
-
-    @classmethod
-    def of(cls, connection: Connection, which: sa.ColumnElement[bool]) -> _Found:
-        found, has_test = cls(array("q"), set()), False
-        for row_id, position, split in connection.execute(sa.select(rows.c.id, rows.c.position, rows.c.split).where(which)):
-            found.ids.append(row_id)
-            found.places.add(position)
-            has_test |= split == "test"
-        if has_test:
-            scored = (sa.type_coerce(rows.c[name], sa.Text) for name in ("references", "rule"))
-            query = sa.select(rows.c.content_hash, *scored).where(which, rows.c.split == "test")
-            for words in connection.execute(query):
-                found.test_sum += row_term(0, "".join(map(str, words)), "test")
-        return found
+def _test_sums_differ(connection: Connection, dataset_id: str, one: int, other: int) -> bool:
+    """Whether what a locked test set holds on to is another thing at two revisions."""
+    sums = [0, 0]
+    scored = (sa.type_coerce(rows.c[name], sa.Text) for name in ("references", "rule"))
+    query = sa.select(rows.c.content_hash, *scored).where(rows.c.split == "test")
+    for at, (here, there) in enumerate(((one, other), (other, one))):
+        for words in connection.execute(query.where(differing(dataset_id, here, there))):
+            sums[at] += row_term(0, "".join(map(str, words)), "test")
+    return sums[0] != sums[1]
 
 
 def _by_id(ids: Sequence[int]) -> str:
@@ -440,4 +443,4 @@ def _by_id(ids: Sequence[int]) -> str:
 
 
 def _in_batches(ids: array[int]) -> Iterable[array[int]]:
-    return (ids[at : at + COPIED] for at in range(0, len(ids), COPIED))
+    return (ids[at : at + _READ] for at in range(0, len(ids), _READ))

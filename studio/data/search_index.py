@@ -10,7 +10,8 @@ are shown, with gaps in which the versions of later revisions find room. The tok
 folded text, whatever the characters are (FTS5 keeps an index of their first two as well: two characters are found like a
 word), and the row's facets, which are longer than any three characters. One MATCH decides about both.
 
-The index knows every row that holds at a revision between `floor` and `revision`. It is built for one revision first, in a
+The index knows every row that holds at a revision from `floor` to `revision`, unless a change from before `floor` was taken
+back or made again since (`holding.is_continued`). It is built for one revision first, in a
 file that nobody reads before it is complete; rows of later revisions are then added to it, chunk by chunk.
 """
 

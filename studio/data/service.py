@@ -15,6 +15,7 @@ from studio.access import Actor, allows
 from studio.data import find, index_job, store
 from studio.data.card import Card
 from studio.data.filters import Filter
+from studio.data.holding import holds
 from studio.data.importer import Inspection, inspect_file
 from studio.data.jobs import ImportFile, ImportSpec, import_rows
 from studio.data.locks import lock_state, locked_digests
@@ -151,7 +152,7 @@ class DataService:
     def kinds(self, actor: Actor, dataset_id: str) -> Sequence[str]:
         """The kinds of the first rows; a file has one kind, a merged dataset may have several."""
         info = store.dataset_info(self._db, dataset_id)
-        first = sa.select(rows.c.kind).where(store.holds(info.id, info.revision)).order_by(rows.c.position, rows.c.id)
+        first = sa.select(rows.c.kind).where(holds(info.id, info.revision)).order_by(rows.c.position, rows.c.id)
         found = first.limit(_LOOKED_AT).subquery()
         with self._db.read() as connection:
             return sorted(connection.execute(sa.select(found.c.kind).distinct()).scalars())

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from studio.data import rows as row_rules
+from studio.data.holding import holds
 from studio.data.rows import NewRow
 from studio.data.tables import datasets, revisions, rows
 from studio.data.totals import Totals
@@ -30,7 +31,6 @@ __all__ = [
     "check_name",
     "commit_first_revision",
     "create_dataset",
-    "holds",
     "iter_rows",
     "read_page",
     "write_rows",
@@ -295,15 +295,6 @@ def discard_dataset(db: Database, dataset_id: str) -> None:
             if connection.execute(rows.delete().where(rows.c.id.in_(batch))).rowcount == 0:
                 connection.execute(datasets.delete().where(datasets.c.id == dataset_id))
                 return
-
-
-def holds(dataset_id: str, revision: int) -> sa.ColumnElement[bool]:
-    # By an expression: nearly all rows fulfil it, and SQLite would rather look for them by `since` than by their position.
-    return sa.and_(
-        rows.c.dataset_id == dataset_id,
-        rows.c.since + 0 <= revision,
-        sa.or_(rows.c.until.is_(None), rows.c.until > revision),
-    )
 
 
 def select_datasets() -> sa.Select[Any]:

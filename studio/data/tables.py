@@ -1,4 +1,4 @@
-"""Tables of this room. A row version holds for `since ≤ revision < until` (CONTRACTS 2, 3)."""
+"""Tables of this room. Which row versions hold at a revision: `holding` (CONTRACTS 2, 3)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from studio.data.rows import MAX_LABEL
 from studio.db import Json, UtcDateTime, metadata
 
-__all__ = ["datasets", "drafts", "locked_prompts", "revisions", "rows"]
+__all__ = ["datasets", "drafts", "ended_again", "locked_prompts", "revisions", "rows", "undone"]
 
 datasets = sa.Table(
     "datasets",
@@ -73,11 +73,31 @@ rows = sa.Table(
     sa.Column("n_chars", sa.Integer, nullable=False, server_default="0"),  # characters of search_text
     sa.Column("search_text", sa.Text, nullable=False),
     sa.Column("since", sa.Integer, nullable=False),
-    sa.Column("until", sa.Integer),  # null: still holds
+    sa.Column("until", sa.Integer),  # the change that ended it first; null: none did
     sa.Column("author", sa.String(40), nullable=False),
     sa.Index("ix_rows_dataset_id_position", "dataset_id", "position", "id"),
     sa.Index("ix_rows_dataset_id_since", "dataset_id", "since"),
     sa.Index("ix_rows_dataset_id_until", "dataset_id", "until", sqlite_where=_GONE, postgresql_where=_GONE),
+)
+
+#: Changes that are taken back: the one made at `number` does not count for `since ≤ revision < until` (null: to this day).
+undone = sa.Table(
+    "undone",
+    metadata,
+    sa.Column("dataset_id", sa.String(40), sa.ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("since", sa.Integer, primary_key=True),
+    sa.Column("until", sa.Integer),
+)
+
+#: Row versions whose first end was taken back and which another change has ended since.
+ended_again = sa.Table(
+    "ended_again",
+    metadata,
+    sa.Column("row_id", sa.Integer, sa.ForeignKey("rows.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("dataset_id", sa.String(40), nullable=False),
+    sa.Index("ix_ended_again_dataset_id_number", "dataset_id", "number"),
 )
 
 #: Files that somebody has brought and looks at, before they are imported.

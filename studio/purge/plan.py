@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 
 from studio.access.tables import audit, links
 from studio.data.export import EXPORTED_NAME
+from studio.data.holding import Spans
 from studio.data.importer import read_rows
 from studio.data.rows import NewRow, content_hash
 from studio.data.tables import datasets, drafts, revisions, rows
@@ -194,7 +195,7 @@ class Planner:
         names = ("content", "references", "origin", "extra", "tags", "rule", "group_key", "topic", "flag", "search_text")
         raw = [sa.type_coerce(rows.c[name], sa.Text).label(name) for name in names]
         query = sa.select(rows.c.id, rows.c.dataset_id, rows.c.since, rows.c.until, *raw)
-        spans: dict[str, set[tuple[int, int | None]]] = defaultdict(set)
+        found: dict[str, list[tuple[int, int, int | None]]] = defaultdict(list)
         for row in self._pages(query, (rows.c.id,)):
             texts: list[str] = [text for text in tuple(row)[4:] if text]
             together = _plain("\n".join(texts))
@@ -203,12 +204,18 @@ class Planner:
             text = _speaking(phrase, row)
             if text is not None:
                 plan.rows[row.dataset_id].append(row.id)
-                spans[row.dataset_id].add((row.since, row.until))
+                found[row.dataset_id].append((row.id, row.since, row.until))
                 plan.show(text)
+        with self._db.read() as connection:
+            spans = {dataset_id: Spans.of(connection, dataset_id) for dataset_id in found}
+        lives = {
+            dataset_id: {(since, spans[dataset_id].ends(row_id, until)) for row_id, since, until in versions}
+            for dataset_id, versions in found.items()
+        }
         plan.revisions |= {
             (dataset_id, number)
             for dataset_id, number in self._all_revisions()
-            if any(since <= number and (until is None or number < until) for since, until in spans.get(dataset_id, ()))
+            if any(spans[dataset_id].hold(*life, number) for life in lives.get(dataset_id, ()))
         }
 
     def _all_revisions(self) -> list[tuple[str, int]]:

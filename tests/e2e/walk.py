@@ -73,7 +73,7 @@ def walk_first_fine_tune(studio: StudioServer, page: Page) -> FirstFineTune:
 def _bring_data(page: Page) -> None:
     expect(page.locator("#start-here details")).to_have_attribute("open", "")
     page.locator("#data-upload input[type=file]").set_input_files(SAMPLE_FILE)
-    expect(page.locator("#inspection")).to_contain_text("350")
+    expect(page.locator("#data-import")).to_contain_text("350")
     page.locator("#data-import").click()
     expect(page.locator("#dataset-head")).to_contain_text("256")
 

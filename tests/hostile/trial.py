@@ -31,6 +31,7 @@ from studio.data.drafts import DraftFile, DraftService
 from studio.data.importer import Inspection
 from studio.data.jobs import ImportSpec, import_rows
 from studio.data.rows import check_content
+from studio.data.service import DataService
 from studio.data.tables import datasets, revisions, rows
 from studio.db import Database
 from studio.errors import StudioError
@@ -132,7 +133,7 @@ def brought(place: Place, name: str) -> Iterator[Any]:
     dataset's id. Where the studio is not sure, its own suggestion is taken.
     """
     db, actor = Database(place.settings.url), local_admin()
-    drafts = DraftService(db, place.settings)
+    drafts = DraftService(db, place.settings, DataService(db, place.settings))
     draft = drafts.bring(actor, [(place.file, name)])
     chosen: list[DraftFile] = []
     for index, file in enumerate(drafts.get(actor, draft.id).files):

@@ -17,6 +17,7 @@ from studio.access.tables import audit, links
 from studio.access.trail import Entry, record
 from studio.cli import app
 from studio.data import store
+from studio.data.holding import holds
 from studio.data.rows import NewRow
 from studio.data.service import ImportSpec
 from studio.data.snapshot import ensure_snapshot, read_snapshot
@@ -48,7 +49,7 @@ def chat(question: str, answer: str = "Yes.") -> dict[str, Any]:
 
 def hash_of_what_holds(connection: Connection, dataset_id: str, number: int) -> str:
     totals = Totals()
-    held = sa.select(rows.c.position, rows.c.content_hash, rows.c.split).where(store.holds(dataset_id, number))
+    held = sa.select(rows.c.position, rows.c.content_hash, rows.c.split).where(holds(dataset_id, number))
     for position, content_hash, split in connection.execute(held):
         totals.add(position, content_hash, split)
     return str(totals.as_values()["content_hash"])

@@ -35,6 +35,24 @@ def upgrade() -> None:
         "ix_rows_dataset_id_until", "rows", ["dataset_id", "until"], sqlite_where=gone, postgresql_where=gone
     )
     op.create_table(
+        "undone",
+        sa.Column("dataset_id", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("since", sa.Integer(), nullable=False),
+        sa.Column("until", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["dataset_id"], ["datasets.id"], name=op.f("fk_undone_dataset_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("dataset_id", "number", "since", name=op.f("pk_undone")),
+    )
+    op.create_table(
+        "ended_again",
+        sa.Column("row_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("dataset_id", sa.String(length=40), nullable=False),
+        sa.ForeignKeyConstraint(["row_id"], ["rows.id"], name=op.f("fk_ended_again_row_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("row_id", "number", name=op.f("pk_ended_again")),
+    )
+    op.create_index("ix_ended_again_dataset_id_number", "ended_again", ["dataset_id", "number"])
+    op.create_table(
         "drafts",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("author", sa.String(length=40), nullable=False),

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.access import Actor
-from studio.data import find, index_job, search_index, search_tokens, store
+from studio.data import find, index_job, revisions, search_index, search_tokens, store
 from studio.data.filters import Filter
 from studio.data.index_job import IndexSpec, run_index, update_index, wanted
 from studio.data.revisions import Editor
@@ -82,6 +82,40 @@ def test_an_index_of_rows_that_mostly_hold_no_more_is_made_anew(
     found = state(settings, dataset_id)
     assert found is not None and (found.n_docs, found.floor) == (20, 4)
     assert [path.name for path in search_index.files(settings, dataset_id)] == [f"{dataset_id}.2.db"]
+    check_found(db, settings, dataset_id)
+
+
+def test_a_change_made_again_that_the_index_never_saw_is_found(
+    db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_job, "MIN_ROWS", 0)
+    dataset_id = made_dataset(db, rows_of(30))
+    change(db, settings, dataset_id, random.Random(2))
+    revisions.undo(db, settings, dataset_id, "usr_a")
+    assert update_index(db, settings, dataset_id) == 3
+    check_found(db, settings, dataset_id)
+    revisions.redo(db, settings, dataset_id, "usr_a")
+    check_found(db, settings, dataset_id)
+    assert index_job.wanted(db, settings, dataset_id, author="usr_a") is not None
+    update_index(db, settings, dataset_id)
+    found = state(settings, dataset_id)
+    assert found is not None and (found.revision, found.floor) == (4, 4)
+    check_found(db, settings, dataset_id)
+
+
+def test_an_index_from_before_a_change_is_good_for_undoing_it(db: Database, settings: Settings) -> None:
+    dataset_id = made_dataset(db, rows_of(100))
+    update_index(db, settings, dataset_id)
+    for seed, step in enumerate((revisions.undo, revisions.redo, revisions.undo)):
+        if step is revisions.undo:
+            change(db, settings, dataset_id, random.Random(seed))
+            update_index(db, settings, dataset_id)
+        step(db, settings, dataset_id, "usr_a")
+        check_found(db, settings, dataset_id)
+    assert index_job.wanted(db, settings, dataset_id, author="usr_a") is None
+    update_index(db, settings, dataset_id)
+    found = state(settings, dataset_id)
+    assert found is not None and (found.revision, found.floor) == (6, 1)
     check_found(db, settings, dataset_id)
 
 

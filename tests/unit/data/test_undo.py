@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +11,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
 from studio.data import revisions
+from studio.data.compare import read_window
+from studio.data.holding import Spans
 from studio.data.revisions import Editor
 from studio.data.rows import NewRow
-from studio.data.tables import rows
+from studio.data.tables import ended_again, rows
 from studio.db import Database
 from studio.errors import DataError, NotFoundError
 from studio.settings import Settings
@@ -137,7 +138,7 @@ def test_a_row_brought_back_is_the_row_that_was_there_with_all_its_fields(
         edit.remove(now_at(db, dataset_id)[0])
     revisions.undo(db, settings, dataset_id, "usr_a")
     old, new = at(db, dataset_id, 1)[0], now_at(db, dataset_id)[0]
-    assert new == replace(old, id=new.id, since=3)
+    assert new == old
     with db.read() as connection:
         assert set(connection.execute(sa.select(rows.c.search_text)).scalars()) == {"问\n答"}
 
@@ -223,3 +224,61 @@ def test_edits_undo_redo_and_restore_do_what_a_list_of_states_does(
         assert kept(db, dataset_id, number) == from_scratch(at(db, dataset_id, number))
         assert hashes.setdefault(kept(db, dataset_id, number)["content_hash"], state) == state
     assert len({repr(state) for state in model.committed.values()}) == len(hashes)
+    assert_versions_agree(db, dataset_id, model.committed)
+
+
+def assert_versions_agree(db: Database, dataset_id: str, committed: dict[int, State]) -> None:
+    """Whoever asks in another way what holds gets the same answer: a comparison with the newest, and rows that were read."""
+    newest = max(committed)
+    for older, newer in [*((number, newest) for number in committed), *((newest, number) for number in committed)]:
+        before, after = ({row[0]: row[1:] for row in committed[number]} for number in (older, newer))
+        places = sorted(before.keys() | after.keys())
+        apart = [position for position in places if before.get(position) != after.get(position)]
+        assert read_window(db, dataset_id, older, newer).positions == apart
+    with db.read() as connection:
+        spans = Spans.of(connection, dataset_id)
+        mine = sa.select(rows.c.id, rows.c.since, rows.c.until).where(rows.c.dataset_id == dataset_id)
+        versions = connection.execute(mine).all()
+    for number in committed:
+        held = [row for row in versions if spans.hold(row.since, spans.ends(row.id, row.until), number)]
+        assert sorted(row.id for row in held) == sorted(row.id for row in at(db, dataset_id, number))
+
+
+def test_a_row_is_changed_in_two_ways_and_both_can_be_had_again(db: Database, settings: Settings, editor: Make) -> None:
+    dataset_id = dataset(db, [plain("0")])
+    for text in ("1", "2", "3"):
+        replaced(editor, db, dataset_id, text)
+        revisions.undo(db, settings, dataset_id, "usr_a")
+    with db.read() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(rows)).scalar() == 4, "an undo writes no rows"
+    for number, text in ((2, "1"), (4, "2"), (6, "3"), (5, "0")):
+        revisions.restore(db, settings, dataset_id, number, "usr_a")
+        assert texts(now_at(db, dataset_id)) == [text]
+
+
+def test_what_was_ended_again_holds_on_when_the_change_fails(db: Database, settings: Settings, editor: Make) -> None:
+    dataset_id = dataset(db, [plain("0"), plain("a")])
+    replaced(editor, db, dataset_id, "1")
+    revisions.undo(db, settings, dataset_id, "usr_a")
+    with pytest.raises(ZeroDivisionError), editor(dataset_id) as edit:
+        edit.replace(now_at(db, dataset_id)[0], plain("2"))
+        edit._flush()
+        raise ZeroDivisionError
+    assert texts(now_at(db, dataset_id)) == ["0", "a"]
+    with db.read() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(ended_again)).scalar() == 0
+
+
+def test_a_row_is_ended_again_once_only(db: Database, settings: Settings, editor: Make) -> None:
+    dataset_id = dataset(db, [plain("0")])
+    replaced(editor, db, dataset_id, "1")
+    revisions.undo(db, settings, dataset_id, "usr_a")
+    old = now_at(db, dataset_id)[0]
+    with pytest.raises(DataError, match="row_changed"), editor(dataset_id) as edit:
+        edit.replace(old, plain("2"))
+        edit._flush()
+        edit.replace(old, plain("3"))
+    replaced(editor, db, dataset_id, "4")
+    with pytest.raises(DataError, match="row_changed"), editor(dataset_id) as edit:
+        edit.replace(old, plain("5"))
+    assert texts(now_at(db, dataset_id)) == ["4"]
