@@ -26,7 +26,7 @@ from studio.backup.archive import ArchiveWriter
 from studio.cli import app
 from studio.data.drafts import DraftFile, enter
 from studio.data.store import DatasetInfo
-from studio.data.tables import datasets, locked_prompts, rows
+from studio.data.tables import datasets, ended_again, locked_prompts, rows, undone
 from studio.db import Database, metadata, schema_head
 from studio.engine.tables import answers, chats, engines, thumbs, turns
 from studio.ids import new_id, now
@@ -147,6 +147,9 @@ def lived_in(services: Services, actor: Actor, settings: Settings, run_id: str, 
     with services.db.write() as connection:
         dataset_id = connection.execute(sa.select(datasets.c.id)).scalars().first()
         connection.execute(locked_prompts.insert().values(dataset_id=dataset_id, prompt_hash="0" * 64))
+        connection.execute(undone.insert().values(dataset_id=dataset_id, number=2, since=3))
+        first_row = sa.select(rows.c.id, sa.literal(4), rows.c.dataset_id).where(rows.c.dataset_id == dataset_id).limit(1)
+        connection.execute(ended_again.insert().from_select(["row_id", "number", "dataset_id"], first_row))
         connection.execute(attempts.insert().values(target="ana", address="192.0.2.1", at=now()))
         connection.execute(thumbs.insert().values(answer_id=answer["id"], user_id=user.id, value=1, created_at=now()))
     for name in ("engines/eng_a/token", "tmp/worker.lock", "tmp/half", "uploads/x.tmp", "models/.b.part/model.safetensors"):
