@@ -23,7 +23,7 @@ from starlette.concurrency import run_in_threadpool
 from components.data_words import Names, brief_row, error_json, known_names, position_of, revision_json, row_parts, whole_row
 from studio.access import RULES, Actor
 from studio.data.compare import row_number
-from studio.data.filters import Filter
+from studio.data.filters import Filter, Matcher
 from studio.data.find import Sort
 from studio.data.store import StoredRow
 from studio.errors import AccessError, DataError, NotFoundError, StorageError, StudioError
@@ -64,13 +64,15 @@ class DataPages:
             first = self.services.data.find(actor, ds, Filter(), limit=limit)
             is_on_it = not first.rows or (row is not None and row.position <= first.rows[-1].position)
             at = None if is_on_it or row is None else row.position
+        wanted = filter_of(request)
         sort: Sort = query["sort"] if query.get("sort") in get_args(Sort) else "position"  # type: ignore[assignment]
         found = self.services.data.find(
-            actor, ds, filter_of(request), sort=sort, after=query.get("after"), before=query.get("before"), at=at, limit=limit
+            actor, ds, wanted, sort=sort, after=query.get("after"), before=query.get("before"), at=at, limit=limit
         )
         info = self.services.data.get(actor, ds)
+        matcher = Matcher(wanted)
         return self.state(actor, ds) | {
-            "rows": [brief_row(row) for row in found.rows],
+            "rows": [brief_row(row, matcher) for row in found.rows],
             "limit": limit,
             "has_before": found.has_before,
             "has_after": found.has_after,

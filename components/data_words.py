@@ -5,6 +5,7 @@ Everything that people wrote is a value here, never markup; the panel shows it a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -12,8 +13,9 @@ from typing import Any
 
 from studio.access import Actor
 from studio.data.compare import row_number, text_diff
+from studio.data.filters import Matcher
 from studio.data.revisions import Revision
-from studio.data.rows import NewRow, last_answer
+from studio.data.rows import NewRow, last_answer, search_text
 from studio.data.store import GAP, StoredRow
 from studio.errors import StudioError
 from studio.text import Lang, error_text, has_text, text
@@ -22,6 +24,9 @@ __all__ = ["Names", "brief_row", "error_json", "known_names", "position_of", "re
 
 #: Characters of a question or an answer in the table: two lines of a wide screen.
 _SHORT = 400
+
+#: Characters that are shown before and behind what was searched for: it has to be seen in a narrow column.
+_BEFORE, _BEHIND = 12, 40
 #: Characters of a part in a comparison that is only there on one side.
 _LONG = 4_000
 #: Characters around a change; what is the same further away is left out.
@@ -42,8 +47,8 @@ def position_of(number: str) -> int | None:
         return None
 
 
-def brief_row(row: StoredRow) -> dict[str, Any]:
-    """A line of the table."""
+def brief_row(row: StoredRow, matcher: Matcher | None = None) -> dict[str, Any]:
+    """A line of the table. With the `matcher` that found it, `hit` is the place: [before, what was searched for, behind]."""
     content = row.content
     turns = content.get("messages", ())
     asked = next((turn["content"] for turn in turns if turn["role"] == "user"), None)
@@ -59,7 +64,23 @@ def brief_row(row: StoredRow) -> dict[str, Any]:
         "split": row.split,
         "tags": row.tags,
         "flag": row.flag,
+        "hit": None if matcher is None else _hit(matcher, search_text(row.kind, content)),
     }
+
+
+def _hit(matcher: Matcher, words: str) -> list[str] | None:
+    found = matcher.hit(words)
+    if found is None:
+        return None
+    begin, end = found
+    before, behind = words[max(0, begin - _BEFORE) : begin], words[end : end + _BEHIND]
+    start = "\N{HORIZONTAL ELLIPSIS}" if begin > _BEFORE else ""
+    stop = "\N{HORIZONTAL ELLIPSIS}" if len(words) > end + _BEHIND else ""
+    return [_one_line(start + before), _one_line(words[begin:end][:_SHORT]), _one_line(behind + stop)]
+
+
+def _one_line(words: str) -> str:
+    return re.sub(r"\s", " ", words)
 
 
 def whole_row(row: StoredRow, lang: Lang, who: Names) -> dict[str, Any]:

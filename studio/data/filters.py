@@ -7,6 +7,8 @@ filter says that its text is a regular expression.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import json
 import math
 import re
@@ -123,10 +125,28 @@ class Matcher:
             return False
         return self._pattern is None or self._is_found(row.search_text)
 
+    def hit(self, text: str) -> tuple[int, int] | None:
+        """Where in a row's words the first place is that was searched for, as a slice of them; None for none, or an empty one."""
+        if self._pattern is not None:
+            found = self._first(text)
+            return None if found is None or found.start() == found.end() else found.span()
+        folded = fold(text)
+        at = folded.find(self._needle) if self._needle else -1
+        if at < 0:
+            return None
+        end = at + len(self._needle)
+        if len(folded) == len(text):
+            return at, end
+        ends = list(itertools.accumulate(len(fold(sign)) for sign in text))  # some signs were folded to two or three
+        return bisect.bisect_right(ends, at), bisect.bisect_left(ends, end) + 1
+
     def _is_found(self, text: str) -> bool:
+        return self._first(text) is not None
+
+    def _first(self, text: str) -> regex.Match[str] | None:
         assert self._pattern is not None
         try:
-            return self._pattern.search(text, timeout=_ROW_TIMEOUT_S) is not None
+            return self._pattern.search(text, timeout=_ROW_TIMEOUT_S)
         except TimeoutError:
             raise DataError("error.find.slow_pattern", field="text", pattern=self._wanted.text) from None
 

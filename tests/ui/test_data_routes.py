@@ -76,6 +76,14 @@ def chat(question: str, answer: str, **more: Any) -> NewRow:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
+def test_a_search_shows_the_place_that_it_found(desk: Desk) -> None:
+    deep = "before " * 20 + "the Cornea\nis clear" + " behind" * 20
+    ds = desk.dataset(chat("short", "none of it"), chat("asked", deep))
+    (row,) = desk.rows(ds, text="cornea")["rows"]
+    assert row["hit"] == ["… before the ", "Cornea", " is clear" + (" behind" * 20)[:31] + "…"]
+    assert all(row["hit"] is None for row in desk.rows(ds)["rows"])
+
+
 def test_a_page_tells_of_its_rows_and_leads_to_the_next(desk: Desk) -> None:
     ds = desk.dataset()
     page = desk.rows(ds)

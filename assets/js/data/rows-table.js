@@ -4,6 +4,16 @@
 import { button, h, icon, t, tn } from "./rows-dom.js";
 
 const SHOWN_TAGS = 3;
+const SEEN = 30; // characters of a text that any window shows
+
+/** Whether what was searched for stands where the table shows it anyway. */
+const isSeen = (text, found) => { const at = text.indexOf(found); return at >= 0 && at + found.length <= SEEN; };
+
+/** A text with the first place marked that was searched for. */
+const marked = (text, found) => {
+  const at = found ? text.indexOf(found) : -1;
+  return at < 0 ? [text] : [text.slice(0, at), h("mark", {}, found), text.slice(at + found.length)];
+};
 
 export class Table {
   /** `on.open(row)`, `on.ticked()`; `mayWrite()` and `openId()` are asked while drawing. */
@@ -59,11 +69,13 @@ export class Table {
     const tick = h("input", { type: "checkbox", tabindex: "-1", "aria-label": t("tick_row", { no: row.no }) });
     tick.checked = this.ticked.has(row.id);
     const turns = row.n_turns > 2 && h("span", { class: "turns" }, tn("turns", row.n_turns));
+    const hit = row.hit && !isSeen(row.question, row.hit[1]) && !isSeen(row.answer, row.hit[1])
+      && h("span", { class: "hit", dir: "auto" }, row.hit[0], h("mark", {}, row.hit[1]), row.hit[2]);
     const cells = [
       h("td", { role: "gridcell", class: "pick" }, tick),
       h("td", { role: "gridcell", class: "no" }, row.no, this.on.hasDraft(row.id) && h("i", { class: "unsaved", title: t("unsaved"), role: "img", "aria-label": t("unsaved") })),
-      h("td", { role: "gridcell", class: "question" }, h("p", { dir: "auto" }, row.question), turns),
-      h("td", { role: "gridcell", class: "answer" }, h("p", { dir: "auto" }, row.answer)),
+      h("td", { role: "gridcell", class: "question" }, h("p", { dir: "auto" }, marked(row.question, row.hit?.[1])), turns, hit),
+      h("td", { role: "gridcell", class: "answer" }, h("p", { dir: "auto" }, marked(row.answer, row.hit?.[1]))),
       h("td", { role: "gridcell", class: "marks" }, this.marks(row)),
     ];
     return h("tr", { role: "row", "data-at": at, tabindex: "-1", "aria-rowindex": at + 2 }, cells);

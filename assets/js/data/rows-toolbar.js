@@ -36,6 +36,7 @@ export class Toolbar {
     this.sort = "position";
     this.search = h("input", { type: "search", class: "search", placeholder: t("search"), "aria-label": t("search_label"), enterkeyhint: "search" });
     this.regex = button({ class: "regex", "aria-pressed": "false", "aria-label": t("regex"), onclick: () => this.toggleRegex() }, ".*");
+    this.clear = button({ class: "bare clear", "aria-label": t("search_clear"), onclick: () => { this.empty(); this.search.focus(); } }, icon("close"));
     this.searching = settled(PAUSE_MS, () => this.sendSearch());
     this.wireSearch();
     this.filters = menu(button({ class: "quiet" }, icon("filter"), h("span", {}, t("filter"))), () => this.form(), { label: t("filter") });
@@ -51,7 +52,7 @@ export class Toolbar {
     this.chips = h("div", { class: "chips" });
     this.found = h("p", { class: "found", role: "status" });
     this.problem = h("p", { class: "wrong", role: "alert", hidden: true });
-    const box = h("div", { class: "search-box" }, icon("search"), this.search, this.regex);
+    const box = h("div", { class: "search-box" }, icon("search"), this.search, this.clear, this.regex);
     const tools = h("div", { class: "tools" }, this.undo, this.redo, this.history, this.wide);
     for (const one of [this.undo, this.redo]) one.classList.add("writes");
     this.node = h("div", { class: "toolbar" },
@@ -70,8 +71,14 @@ export class Toolbar {
       if (isComposing(event)) return;
       if (event.key === "Enter") { this.searching.drop(); this.sendSearch(); }
       if (event.key === "ArrowDown") { event.preventDefault(); this.searching.now(); this.on.down(); }
-      if (event.key === "Escape" && this.search.value) { event.stopPropagation(); this.search.value = ""; this.searching.drop(); this.sendSearch(); }
+      if (event.key === "Escape" && this.search.value) { event.stopPropagation(); this.empty(); }
     });
+  }
+
+  empty() {
+    this.search.value = "";
+    this.searching.drop();
+    this.sendSearch();
   }
 
   sendSearch() {

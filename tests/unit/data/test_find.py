@@ -294,6 +294,24 @@ def test_a_pattern_that_would_never_end_is_told_by_name(db: Database, settings: 
     assert (caught.value.key, caught.value.params) == ("error.find.slow_pattern", {"pattern": wanted.text})
 
 
+@pytest.mark.parametrize(
+    ("wanted", "text", "hit"),
+    [
+        (Filter(text="眼科"), "请问眼科在哪里？", "眼科"),
+        (Filter(text="STRASSE"), "In der Stra\u00dfe, Stra\u00dfe", "Stra\u00dfe"),
+        (Filter(text="s"), "\u00df", "\u00df"),
+        (Filter(text="i\u0307s"), "\u0130STANBUL", "\u0130S"),
+        (Filter(text=r"\d+ mg", regex=True), "take 250 mg of", "250 mg"),
+        (Filter(text="x*", regex=True), "abc", None),
+        (Filter(text="nowhere"), "abc", None),
+        (Filter(split="test"), "abc", None),
+    ],
+)
+def test_the_place_that_was_searched_for_is_told(wanted: Filter, text: str, hit: str | None) -> None:
+    found = Matcher(wanted).hit(text)
+    assert (text[slice(*found)] if found else None) == hit
+
+
 def test_a_filter_refuses_what_it_does_not_know() -> None:
     for wrong in ({"texts": "a"}, {"split": "dev"}, {"min_chars": -1}, {"text": "x" * (MAX_TEXT + 1)}):
         with pytest.raises(ValidationError):
