@@ -41,7 +41,7 @@ from tests.bench.report import Report
 ACTOR = local_admin()
 
 _ROWS, _SMALL_ROWS = 1_000_000, 25_000
-_REPEATS = 15
+_REPEATS = 60
 
 #: Seconds between two votes, and the longest that one may wait.
 _VOTE_EVERY_S, _VOTE_MS = 0.05, 200
