@@ -255,6 +255,7 @@ def error_json(error: StudioError, lang: Lang) -> dict[str, Any]:
 
 
 def known_names(actor: Actor, accounts: dict[str, str]) -> Names:
-    """You, an account's name, or somebody else."""
+    """You, an account's name, or somebody else. Without accounts it is you in whatever browser: nobody else gets in."""
     known = accounts | {actor.user_id: text(actor.lang, "rows.you")}
-    return lambda author: known.get(author) or text(actor.lang, "rows.somebody")
+    other = text(actor.lang, "rows.somebody" if accounts else "rows.you")
+    return lambda author: known.get(author, other)

@@ -105,6 +105,8 @@ def _members(archive: zipfile.ZipFile, path: Path, name: str, done: Unpacked) ->
             continue
         if info.flag_bits & 1:
             raise DataError("error.data.archive_encrypted", field="file", name=name, member=label)
+        if info.header_offset < 0:
+            raise DataError("error.data.archive_broken", field="file", name=name, reason="a member begins before the file")
         labels[label] = labels.get(label, 0) + 1
         if labels[label] > 1:
             label = f"{label} ({labels[label]})"

@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from components.data_words import known_names
 from components.rows_panel import rows_words
+from studio.access import local_admin
 from studio.data import store
 from studio.data.revisions import Editor
 from studio.data.rows import NewRow
@@ -262,6 +264,13 @@ def test_the_history_tells_what_was_done_and_by_whom(desk: Desk) -> None:
     named = desk.post(ds, "name", {"number": told[0]["number"], "name": "after the review"})
     assert named.status_code == 200
     assert desk.editor.get(f"/data/{ds}/history").json()["revisions"][0]["name"] == "after the review"
+
+
+def test_without_accounts_everybody_is_you() -> None:
+    """Nobody else gets in: what another browser of this computer did, you did."""
+    alone = known_names(local_admin("usr_a"), {})
+    assert alone("usr_a") == alone("usr_b") == text("en", "rows.you")
+    assert known_names(local_admin("usr_a"), {"usr_c": "Ana"})("usr_b") == text("en", "rows.somebody")
 
 
 def test_a_comparison_shows_what_is_in_and_out(desk: Desk) -> None:

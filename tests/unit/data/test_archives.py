@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -148,6 +149,14 @@ def test_truncated_archives_are_refused_in_words(kind: str, cut: int, tmp_path: 
     data = zipped({"a.csv": b"0123456789" * 9}) if kind == "zip" else gzip.compress(bytes(range(256)) * 4)
     error = Taken(data[:cut], "a.zip", tmp_path).error()
     assert (error.key, error.params["name"]) == ("error.data.archive_broken", "a.zip")
+
+
+def test_a_member_that_begins_before_the_file_is_refused_in_words(tmp_path: Path) -> None:
+    data = bytearray(zipped({"a.csv": b"x"}))
+    at = data.rindex(b"PK\x05\x06") + 16  # where the list of members begins, by the record at the end
+    data[at : at + 4] = struct.pack("<I", struct.unpack("<I", data[at : at + 4])[0] + 7)
+    error = Taken(bytes(data), "a.zip", tmp_path).error()
+    assert (error.key, error.params["reason"]) == ("error.data.archive_broken", "a member begins before the file")
 
 
 def test_an_office_document_is_no_archive(tmp_path: Path) -> None:
