@@ -30,7 +30,7 @@ def _with_value(value: Any) -> Callable[[Random, list[Record]], list[Record]]:
 
 def _huge(rng: Random) -> str:
     """30 MB in one cell, of one sign, of words or of Chinese."""
-    n_bytes = rng.choice((15_900_000, 16_000_001, 30_000_000))
+    n_bytes = rng.choice((7_900_000, 8_000_001, 30_000_000))
     unit = rng.choice(("A", "word ", "很长", '"', "\\", "a line of a long poem, " * 40 + "\n"))
     return unit * (n_bytes // len(unit.encode()))
 

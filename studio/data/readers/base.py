@@ -28,7 +28,7 @@ __all__ = [
     "refused",
 ]
 
-MAX_RECORD_CHARS = 16_000_000  # a longer "record" is a broken file, and must not fill the memory
+MAX_RECORD_CHARS = 8_000_000  # a longer "record" is a broken file, and must not fill the memory: it is copied often
 MAX_COLUMNS = 1_000  # a wider table holds measurements and no training data
 
 _EXCERPT_CHARS = 200
