@@ -33,7 +33,7 @@ def build(page: Page) -> None:
             splits = [(t("split.all"), ""), *((t(f"split.{name}"), name) for name in ("train", "validation", "test"))]
             split = gr.Dropdown(splits, value="", label=t("export_panel.split"), elem_id="export-split")
         extra = gr.Checkbox(True, label=t("export_panel.extra"), info=t("export_panel.extra.help"), elem_id="export-extra")
-        with gr.Row():
+        with gr.Row(equal_height=True):
             look = gr.Button(t("export_panel.look"), elem_id="export-look")
             make = gr.Button(t("export_panel.make"), variant="primary", elem_id="export-make")
         request_id = gr.Textbox(visible=False)

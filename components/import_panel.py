@@ -65,7 +65,7 @@ def build(page: Page) -> None:
             [(t("draft.together"), "together"), (t("draft.apart"), "apart")], value="together", label=t("draft.into"),
             visible=False, elem_id="draft-apart",
         )
-        with gr.Row():
+        with gr.Row(equal_height=True):
             cancel = gr.Button(t("data.import.cancel"), elem_id="data-cancel")
             fetch = gr.Button(t("draft.fetch"), variant="primary", visible=False, elem_id="draft-fetch")
             confirm = gr.Button(t("data.import.confirm"), variant="primary", elem_id="data-import")

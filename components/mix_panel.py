@@ -35,7 +35,7 @@ def build(page: Page) -> None:
         with gr.Row():
             replay = gr.Slider(0, 50, 0, step=1, label=t("mix.replay"), info=t("mix.replay.help"), elem_id="mix-replay")
             base = late_choice(label=t("mix.base"), info=t("mix.base.help"), elem_id="mix-base")
-        with gr.Row():
+        with gr.Row(equal_height=True):
             look = gr.Button(t("mix.look"), elem_id="mix-look")
             make = gr.Button(t("mix.make"), variant="primary", elem_id="mix-make")
         request_id = gr.Textbox(visible=False)

@@ -33,7 +33,7 @@ def build(page: Page) -> None:
             test = gr.Slider(0, 49, 10, step=1, label=t("data.import.test"), elem_id="split-test")
             seed = gr.Number(42, precision=0, minimum=0, label=t("split_panel.seed"), elem_id="split-seed")
         keep = gr.Checkbox(False, label=t("split_panel.keep"), info=t("split_panel.keep.help"), elem_id="split-keep")
-        with gr.Row():
+        with gr.Row(equal_height=True):
             look = gr.Button(t("split_panel.look"), elem_id="split-look")
             assign = gr.Button(t("split_panel.assign"), variant="primary", elem_id="split-assign")
         request_id = gr.Textbox(visible=False)
