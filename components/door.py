@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -18,6 +17,8 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from components.plain import plain_page, wanted_lang
 from studio.access import RULES, Actor, local_admin, stranger
@@ -27,7 +28,7 @@ from studio.services import Services
 from studio.settings import Settings, is_loopback
 from studio.text import Lang, error_text, text
 
-__all__ = ["LINK_PAGES", "ROUTES", "SESSION", "Door", "Route", "route_of"]
+__all__ = ["LINK_PAGES", "ROUTES", "SESSION", "Door", "Guarded", "Route", "route_of"]
 
 #: Gradio needs inline and evaluated scripts; nothing may be loaded from, or sent to, another host. A remote image in a
 #: model's answer would tell a stranger that it was read.
@@ -140,7 +141,9 @@ def _cookie_key(settings: Settings) -> str:
 
 
 class Door:
-    """A middleware of the web app; `tunnel_host` is the name under which Gradio's tunnel leads here, if there is one."""
+    """Decides about requests; `Guarded` puts it in front of an app. `tunnel_host` is the name under which Gradio's tunnel leads
+    here, if there is one.
+    """
 
     def __init__(self, services: Services, instance: str) -> None:
         self._services = services
@@ -149,8 +152,9 @@ class Door:
         self._signer = URLSafeSerializer(_cookie_key(services.settings), salt=_LOCAL)
         self.tunnel_host: str | None = None
 
-    async def __call__(self, request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        path: str = request.scope["path"]
+    async def answer(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through to `app`, or refuse it; the headers go onto either answer."""
+        request, path = Request(scope), scope["path"]
         lang = wanted_lang(request, self._services.settings)
         request.state.lang, request.state.tunnel_host = lang, self.tunnel_host
         try:
@@ -159,7 +163,9 @@ class Door:
         except StorageError as error:  # who asks cannot be known, so nobody is let in
             words = error_text(lang, error)
             shown = plain_page("plain_message", request, lang, status=503, title=words, words="", login=False)
-            return _with_headers(shown, path)
+            _add_headers(shown.headers, path)
+            await shown(scope, receive, send)
+            return
         route = route_of(request.method, path)
         shut = self._wrong_way_in(request, lang, is_open=is_open)
         refusal = (
@@ -169,13 +175,27 @@ class Door:
             or self._wrong_file(path)
             or self._wrong_size(request, route)
         )
-        response = refusal or await call_next(request)
-        if shut is None and actor.role in RULES["page.use"].roles and not path.startswith(LINK_PAGES):
-            response.headers["X-Studio"] = self._instance
-            if is_open and path == "/" and self.local_user(request) is None:
-                token = self._signer.dumps(actor.user_id)
-                response.set_cookie(_LOCAL, token, max_age=_YEAR_S, httponly=True, samesite="lax", path="/")
-        return _with_headers(response, path)
+
+        def add_headers(headers: MutableHeaders) -> None:
+            if shut is None and actor.role in RULES["page.use"].roles and not path.startswith(LINK_PAGES):
+                headers["X-Studio"] = self._instance
+                if is_open and path == "/" and self.local_user(request) is None:
+                    headers.append("set-cookie", self._local_cookie(actor))
+            _add_headers(headers, path)
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=list(message["headers"]))
+                add_headers(headers)
+                message = {**message, "headers": headers.raw}
+            await send(message)
+
+        await (refusal or app)(scope, receive, send_on)
+
+    def _local_cookie(self, actor: Actor) -> str:
+        told, token = Response(), self._signer.dumps(actor.user_id)
+        told.set_cookie(_LOCAL, token, max_age=_YEAR_S, httponly=True, samesite="lax", path="/")
+        return told.headers["set-cookie"]
 
     # 1 Who asks
 
@@ -293,8 +313,23 @@ def closed_page(request: Request, lang: Lang) -> Response:
     return response
 
 
-def _with_headers(response: Response, path: str) -> Response:
-    headers = response.headers
+class Guarded:
+    """The app behind its door: `web.add_middleware(Guarded, door=door)`. Plain ASGI, so that an answer is passed on as it comes:
+    what sits between (`web.middleware("http")`) has lost the body of a file when the machine was busy.
+    """
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self._app = app
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._door.answer(self._app, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _add_headers(headers: MutableHeaders, path: str) -> None:
     headers.setdefault("Content-Security-Policy", _POLICY)
     headers.setdefault("Referrer-Policy", "no-referrer" if path.startswith(LINK_PAGES) else "same-origin")
     headers["X-Content-Type-Options"] = "nosniff"
@@ -304,4 +339,3 @@ def _with_headers(response: Response, path: str) -> Response:
     headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=()"
     if not path.startswith(("/assets/", "/static/", "/svelte/", "/page/")):
         headers.setdefault("Cache-Control", "no-store")
-    return response

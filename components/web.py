@@ -26,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 from components.data_routes import add_data_routes
 from components.demo_page import add_demo_pages
-from components.door import Door
+from components.door import Door, Guarded
 from components.downloads import add_downloads
 from components.login_page import add_login_pages
 from components.page import ASSETS
@@ -127,7 +127,7 @@ def build_web(services: Services) -> FastAPI:
 
     web = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     web.state.door = door
-    web.middleware("http")(door)
+    web.add_middleware(Guarded, door=door)
     web.add_middleware(GZipMiddleware, minimum_size=2000)
 
     @web.get("/alive")

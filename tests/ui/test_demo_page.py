@@ -23,7 +23,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from components.demo_page import COOKIE, add_demo_pages
-from components.door import SESSION, Door
+from components.door import SESSION, Door, Guarded
 from components.plain import POLICY
 from studio.access import Actor, check, local_admin
 from studio.access.links import LinkService, LinkSpec, Made
@@ -128,7 +128,7 @@ def site(tmp_path: Path, database_file: Path) -> Iterator[Site]:
     users = SimpleNamespace(is_open=lambda: False, actor_of=lambda token, lang, address: None)
     services: Any = SimpleNamespace(settings=settings, users=users, links=links, demo=DemoService(db, links, conversations))
     web = FastAPI()
-    web.middleware("http")(Door(services, "build.instance"))
+    web.add_middleware(Guarded, door=Door(services, "build.instance"))
     add_demo_pages(web, services)
     yield Site(web, links, services.demo, db, users)
     conversations.close()
