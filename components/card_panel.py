@@ -67,7 +67,7 @@ def _wire_export(page: Page, given: list[Any], parts: tuple[Any, ...]) -> None:
         actor, spec = actor_of(request), _spec(page, request, form, shape, split, extra)
         done = services.exports.export(actor, spec, request_id=wish)
         if done.name is not None:
-            return _made(page, done.name), gr.Timer(active=False), new_request_id()
+            return _made(page, done.name, vars(done)), gr.Timer(active=False), new_request_id()
         return *_state(page, actor, spec.dataset.id), new_request_id()
 
     @page.event("dataset.read")
@@ -87,8 +87,8 @@ def _spec(page: Page, request: gr.Request, form: str, shape: str, split: str, ex
     return page.services.exports.spec(actor, dataset, **options)
 
 
-def _made(page: Page, name: str) -> str:
-    return render("export_made", page.lang, name=name, href=f"/exports/{quote(name)}", job=None)
+def _made(page: Page, name: str, counts: dict[str, Any], job: Any = None) -> str:
+    return render("export_made", page.lang, name=name, href=f"/exports/{quote(name)}", counts=counts, job=job)
 
 
 def _state(page: Page, actor: Actor, dataset: str) -> tuple[Any, ...]:
@@ -97,9 +97,8 @@ def _state(page: Page, actor: Actor, dataset: str) -> tuple[Any, ...]:
     if not mine:
         return "", gr.Timer(active=False)
     job = mine[0]
-    name = (job.result or {}).get("name", "")
-    words = render("export_made", page.lang, job=job, name=name, href=f"/exports/{quote(name)}")
-    return words, gr.Timer(active=not job.has_ended)
+    result = job.result or {}
+    return _made(page, result.get("file", ""), result, job), gr.Timer(active=not job.has_ended)
 
 
 # --- the card ---------------------------------------------------------------------------------------------------------

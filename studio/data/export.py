@@ -412,10 +412,20 @@ def _zip(folder: Path, path: Path, root: str) -> None:
                 archive.write(file, f"{root}/{file.relative_to(folder).as_posix()}", stored)
 
 
+@dataclass(frozen=True)
+class Written:
+    """A file under `exports/`, how many rows were looked at and are in it, and why others are not (`data.unfit.*`)."""
+
+    path: Path
+    n_seen: int
+    n_fit: int
+    unfit: dict[str, int]
+
+
 def export_rows(
     db: Database, settings: Settings, spec: ExportSpec, *, on_row: Callable[[int], None] = lambda n_rows: None
-) -> Path:
-    """Write the rows that fit and return the file, under `exports/`.
+) -> Written:
+    """Write the rows that fit.
 
     `on_row` hears of every row twice. Raises DataError where no row is wanted or none fits, and when rows were purged
     meanwhile; then no file is left.
@@ -444,7 +454,8 @@ def export_rows(
             made = work / "files.zip"
             _zip(folder, made, stem)
         store.check_hash(db, source.id, source.revision, source.content_hash)
-        return made.replace(settings.folder("exports") / f"{stem}{made.suffix}")
+        path = made.replace(settings.folder("exports") / f"{stem}{made.suffix}")
+        return Written(path, seen.n_seen, seen.n_fit, seen.unfit)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -467,4 +478,5 @@ def run_export(context: JobContext) -> dict[str, Any]:
         if n_rows % 1000 == 0:
             context.progress(n_rows, total, "rows")
 
-    return {"file": export_rows(context.db, context.settings, spec, on_row=on_row).name}
+    made = export_rows(context.db, context.settings, spec, on_row=on_row)
+    return {"file": made.path.name, "n_seen": made.n_seen, "n_fit": made.n_fit, "unfit": made.unfit}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,14 @@ _SMALL_ROWS = 10_000
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that is there, by its name under `exports/`, or the job that makes it."""
+    """A file that is there, by its name under `exports/`, with what is in it (`export.Written`), or the job that makes it."""
 
     dataset_id: str
     name: str | None = None
     job_id: str | None = None
+    n_seen: int = 0
+    n_fit: int = 0
+    unfit: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ class ExportService:
         spec.check()
         source = source_of(self._db, spec.dataset)
         if source.n_rows <= _SMALL_ROWS:
-            return Exported(source.id, name=export_rows(self._db, self._settings, spec).name)
+            made = export_rows(self._db, self._settings, spec)
+            return Exported(source.id, made.path.name, n_seen=made.n_seen, n_fit=made.n_fit, unfit=made.unfit)
         fixed = spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"hash": source.content_hash})})
         with self._db.write() as connection:
             job_id = insert_job(

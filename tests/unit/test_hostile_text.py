@@ -118,7 +118,9 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
     problem = {"key": "error.data.name_taken", "params": {"name": w}}
     warning = problem | {"params": {"name": w}}
     refused = [{"line": 3, "key": "error.data.name_taken", "params": {"name": w}, "excerpt": w}]
-    info = Some(id=w, name=w, note=w, n_rows=2, created_at=_AT, counts={"train": 2}, report={"n_refused": 1, "refused": refused})
+    written = {"n_seen": 2, "n_fit": 1, "unfit": {"data.unfit.kind": 1}}
+    report = {"n_refused": 1, "refused": refused}
+    info = Some(id=w, name=w, note=w, n_rows=2, revision=3, created_at=_AT, counts={"train": 2}, report=report)
     info.locked_at = _AT
     messages = [{"role": "user", "content": w}, {"role": "assistant", "content": w}]
     row = Some(id=1, kind="chat", position=1024, split="train", content={"messages": messages}, origin={"ref": w, "line": 3})
@@ -177,7 +179,7 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
         "export_found": {
             "found": Some(first={"chat": w}, n_rows=9, n_seen=5, n_fit=4, unfit={"chat": {"data.unfit.tools": 1}})
         },
-        "export_made": {"job": None, "name": w, "href": f"/exports/{quote_plus(w)}"},
+        "export_made": {"job": None, "name": w, "href": f"/exports/{quote_plus(w)}", "counts": written},
         "header": {"active": [job(w, state="running")] * 3, "worker": "died", "me": account(w), "role": "editor"},
         "mix_found": {
             "found": Some(

@@ -12,7 +12,7 @@ const TICK_MS = 1_000;
 const asks = {
   replace: (values, on) => [
     field(t("b_find"), typed(values, "find", on, { autofocus: true })),
-    field(t("b_put"), typed(values, "put", on)),
+    field(t("b_put"), typed(values, "put", on), t("b_put_hint")),
     h("div", { class: "columns" },
       field(t("b_where"), chosen(values, "where", ["all", "answers", "questions", "system"], on, (name) => t(`where_${name}`))),
       h("div", { class: "ticks" }, ticked(values, "match_case", t("b_case"), on), ticked(values, "regex", t("b_regex"), on)))],
@@ -79,6 +79,7 @@ class Bulk {
   constructor(api, what, scope, close) {
     Object.assign(this, { api, what, scope, close });
     this.values = structuredClone(START[what]);
+    if (what === "replace" && scope.filter?.text) Object.assign(this.values, { find: scope.filter.text, regex: Boolean(scope.filter.regex) });
     this.looking = settled(LOOK_MS, () => this.look());
     this.form = h("div", { class: "bulk-form" }, asks[what](this.values, () => this.stale()));
     this.shown = h("div", { class: "looked", "aria-live": "polite" });

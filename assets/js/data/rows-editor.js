@@ -117,7 +117,7 @@ export class Editor {
     const isNew = this.row.id === "new";
     this.saver = button({ class: "main save", onclick: () => this.save(), title: "Ctrl+S" }, t(isNew ? "save_new" : "save"), h("kbd", {}, "Ctrl S"));
     this.reverter = button({ class: "quiet", onclick: () => this.revert() }, t(isNew ? "let_go" : "revert"));
-    const remove = !isNew && button({ class: "quiet danger", onclick: () => this.remove() }, icon("trash"), h("span", {}, t("delete")));
+    const remove = !isNew && !this.row.locked && button({ class: "quiet danger", onclick: () => this.remove() }, icon("trash"), h("span", {}, t("delete")));
     return h("footer", {}, this.saver, this.reverter, h("span", { class: "gap" }), remove);
   }
 
@@ -165,12 +165,15 @@ export class Editor {
   refuse(error) {
     this.unmark();
     const at = error.field && this.fieldNamed(error.field);
-    if (!at) { this.say(error.message, "bad"); this.body.scrollTop = 0; return; }
+    if (!at || error.key === "error.data.locked_test") { this.say(error.message, "bad"); this.body.scrollTop = 0; return; }
     this.say("");
     const id = `wrong-${newId()}`;
     at.setAttribute("aria-invalid", "true");
     at.setAttribute("aria-describedby", id);
-    at.insertAdjacentElement("afterend", h("p", { class: "wrong", role: "alert", id }, error.message));
+    const words = h("p", { class: "wrong", role: "alert", id }, error.message);
+    const bubble = at.closest(".bubble"); // below all of a turn, not between its role and its buttons
+    if (bubble) bubble.append(words);
+    else at.insertAdjacentElement("afterend", words);
     at.closest("details")?.setAttribute("open", "");
     at.scrollIntoView({ block: "center" });
     at.focus();
@@ -264,7 +267,8 @@ export class Editor {
       h("footer", {}, button({ class: "main danger", onclick: () => close(true) }, t("delete")), button({ class: "quiet", autofocus: true, onclick: () => close() }, t("cancel")))]);
     if (!sure) return;
     try {
-      await this.on.api.apply({ rows: [row.id], operation: { do: "delete" } }, newId());
+      const done = await this.on.api.apply({ rows: [row.id], operation: { do: "delete" } }, newId());
+      if (!done.changes.removed) { this.say(done.warnings.join(" "), "bad"); return; }
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       this.refuse(error);

@@ -349,7 +349,7 @@ class Panel {
 let panel = null;
 
 class StudioRows extends HTMLElement {
-  static observedAttributes = ["dataset"];
+  static observedAttributes = ["dataset", "revision"];
 
   connectedCallback() { this.take(); }
 
@@ -365,7 +365,8 @@ class StudioRows extends HTMLElement {
     const isNew = panel?.dataset !== dataset;
     if (isNew) { panel?.node.remove(); panel = new Panel(dataset); }
     if (panel.node.parentNode !== this.shadowRoot) this.shadowRoot.append(panel.node);
-    panel.sync();
+    const isStale = !isNew && Number(this.getAttribute("revision")) > panel.revision; // changed in another part of the page
+    panel.sync({ fresh: isStale });
   }
 }
 

@@ -114,8 +114,8 @@ def test_an_earlier_revision_can_be_taken(services: Services, actor: Actor) -> N
         old = connection.execute(sa.select(revisions).where(revisions.c.dataset_id == dataset_id)).mappings().one()
         connection.execute(revisions.insert().values(**{**old, "number": 2}))
     for revision, n in ((1, 2), (2, 1)):
-        path = export_rows(services.db, services.settings, spec_of(dataset_id, revision))
-        assert len(jsonl(path.read_bytes())) == n
+        made = export_rows(services.db, services.settings, spec_of(dataset_id, revision))
+        assert (len(jsonl(made.path.read_bytes())), made.n_seen, made.n_fit, made.unfit) == (n, n, n, {})
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
