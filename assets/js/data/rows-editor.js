@@ -89,7 +89,7 @@ export class Editor {
     const readOnly = !this.on.mayWrite();
     const on = { changed: () => this.changed() };
     const isNew = this.row.id === "new";
-    this.form = new Form(this.state, on, { readOnly });
+    this.form = new Form(this.state, on, { readOnly: readOnly || Boolean(this.row.locked) });
     this.notice = h("p", { class: "notice", role: "status", hidden: true });
     this.body = h("div", { class: "scroll" }, this.notice, this.row.locked && h("p", { class: "warn locked" }, t("locked_row")), isNew && this.kindChoice(), this.form.node, facts(this.state, this.row, on, { readOnly }), !isNew && this.tokensFold());
     this.node.replaceChildren(this.header(), this.body, ...(readOnly ? [] : [this.footer()]));
