@@ -19,6 +19,9 @@ SAMPLE_BYTES = 256 * 1024
 _GUESS_BYTES = 32 * 1024  # charset-normalizer tries some ninety encodings, and its time grows with the sample
 _CHUNK_BYTES = 1024 * 1024
 
+#: Found by decoding the whole file, which need not be done again.
+_TRIED = frozenset({"data.file.encoding_utf8", "data.file.encoding_gbk"})
+
 # Longest first: the mark of UTF-32-LE begins with that of UTF-16-LE.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -86,8 +89,7 @@ def encoding_of(path: Path, name: str, wanted: str | None = None) -> tuple[str, 
         encoding, reason = wide, FileReason("data.file.encoding_guess", {"encoding": wide.upper()})
     else:
         encoding, reason = _plain(path, sample, name)
-    is_tried = encoding == "utf-8" and not wanted
-    if not is_tried and (line := _broken_line(path, encoding)) is not None:
+    if reason.key not in _TRIED and (line := _broken_line(path, encoding)) is not None:
         raise DataError("error.data.encoding", field="file", name=name, encoding=encoding, line=line)
     return encoding, reason
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -107,10 +107,12 @@ def inspect_file(
     options: ReadOptions | None = None,
     limit_rows: int = 10_000,
     limit_bytes: int = 5_000_000,
+    on_good: Callable[[NewRow], None] = lambda row: None,
 ) -> Inspection:
     """Read the beginning of a file as an import would. Raises DataError as `read_rows` does, but not for an unsure shape.
 
     Stops before the record that would pass `limit_rows`, and after the one that passes `limit_bytes` (characters, for text).
+    `on_good` is given every good row that is read.
     """
     source = _open_source(path, name, mapping, options)
     good: list[NewRow] = []
@@ -131,6 +133,7 @@ def inspect_file(
             kept += [result] if len(kept) < KEPT_REFUSED else []
         elif isinstance(result, NewRow):
             n_good += 1
+            on_good(result)
             splits.update([result.split] if result.split else [])
             good += [result] if len(good) < KEPT_PREVIEW else []
     return Inspection(

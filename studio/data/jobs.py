@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -98,14 +99,15 @@ def import_rows(
     Returns the dataset's id. Raises DataError, and leaves no dataset behind, when the file cannot be read or holds no
     good row. A killed one leaves a dataset that nobody sees; `sweep` takes it back.
     """
-    looks = [_look(settings, file) for file in spec.files]
+    prompts: list[set[str]] = [set() for _ in spec.files]
+    looks = [_look(settings, file, into) for file, into in zip(spec.files, prompts, strict=True)]
     for look in looks:
         if not look.shape:
             columns = ", ".join(look.columns[:40])
             raise DataError("error.data.unknown_shape", field="file", columns=columns, shapes=expected_shapes())
     if not any(look.n_good for look in looks):
         raise DataError("error.data.no_good_rows", name=spec.names, refused=sum(look.n_refused for look in looks))
-    rule = _rule(settings, spec, looks)
+    rule = _rule(spec, looks, prompts)
     dataset_id = new_id("ds")
     with held(settings, dataset_id):
         with db.write() as connection:
@@ -125,8 +127,13 @@ def import_rows(
     return dataset_id
 
 
-def _look(settings: Settings, file: ImportFile) -> Inspection:
-    return inspect_file(upload_path(settings, file.upload), file.name, **_how(file))
+def _look(settings: Settings, file: ImportFile, prompts: set[str]) -> Inspection:
+    """What the file holds. `prompts` gets the hashes of what its rows ask: of a small file, of all."""
+
+    def on_good(row: NewRow) -> None:
+        prompts.add(prompt_hash(row.kind, row.content))
+
+    return inspect_file(upload_path(settings, file.upload), file.name, on_good=on_good, **_how(file))
 
 
 def _how(file: ImportFile) -> dict[str, Any]:
@@ -140,21 +147,28 @@ def shortened(names: str) -> str:
     return names if len(names) <= _MAX_NAMES else names[: _MAX_NAMES - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def _rule(settings: Settings, spec: ImportSpec, looks: list[Inspection]) -> SplitRule:
-    """Exact shares where the files are small enough to be read twice; of a large one each prompt is drawn by itself, which
+def _rule(spec: ImportSpec, looks: list[Inspection], prompts: list[set[str]]) -> SplitRule:
+    """Exact shares where the files are small enough to be looked at whole; of a large one each prompt is drawn by itself, which
     comes within a fraction of a percent.
     """
     shares = {"validation_share": spec.validation_share, "test_share": spec.test_share}
     if any(look.truncated for look in looks):
         return streamed_rule(**shares, seed=spec.seed)
-    rows = (row for row in _rows(settings, spec, looks) if isinstance(row, NewRow) and row.split is None)
-    return split_rule((prompt_hash(row.kind, row.content) for row in rows), **shares, seed=spec.seed)
+    files = zip(spec.files, looks, prompts, strict=True)
+    drawn = (found for file, look, found in files if _rest(file, look) is None)
+    return split_rule(itertools.chain.from_iterable(drawn), **shares, seed=spec.seed)
+
+
+def _rest(file: ImportFile, look: Inspection) -> str | None:
+    """Where rows go that name no split. None: they are drawn. Of a file that names splits, or was put into one, none is left to
+    be drawn.
+    """
+    return file.split or ("train" if look.splits else None)
 
 
 def _rows(settings: Settings, spec: ImportSpec, looks: list[Inspection]) -> Iterator[NewRow | Refused]:
-    """Of a file that names splits, or was put into one, no row is left to be drawn."""
     for file, look in zip(spec.files, looks, strict=True):
-        rest = file.split or ("train" if look.splits else None)
+        rest = _rest(file, look)
         found = read_rows(upload_path(settings, file.upload), file.name, **_how(file))
         yield from found if rest is None else (_in_split(row, rest) for row in found)
 

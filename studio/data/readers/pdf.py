@@ -14,6 +14,10 @@ from studio.errors import DataError
 
 __all__ = ["open_file"]
 
+#: What is drawn on one page, unpacked. A printed page has some kilobytes; a million take a parser in Python half a second, and
+#: a file is read more than once on its way in.
+_MAX_PAGE_BYTES = 2**20
+
 
 def open_file(path: Path, name: str, form: str, options: ReadOptions, known: frozenset[str]) -> Opened:
     reader = PdfReader(path)
@@ -35,6 +39,10 @@ def _records(reader: PdfReader, n_pages: int) -> Iterator[Found | Refused]:
         number = index + 1
         try:
             page = reader.pages[index]
+            drawn = page.get_contents()
+            if drawn is not None and len(drawn.get_data()) > _MAX_PAGE_BYTES:
+                yield refused(number, DataError("error.data.pdf_page_heavy", page=number), "")
+                continue
             text = page.extract_text().strip()
             is_picture = not text and _has_pictures(page)
         except MemoryError:

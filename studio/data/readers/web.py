@@ -21,7 +21,8 @@ _INLINE = frozenset(
     | {"small", "span", "strong", "sub", "sup", "time", "u", "var", "img", "ruby", "rb", "rt", "rp", "wbr", "tt", "del", "ins"}
 )
 _CELLS = frozenset({"td", "th"})
-_SPACES = re.compile(r"\s+")
+#: White space that is not one space: of pages of megabytes the single ones need not be touched.
+_SPACES = re.compile(r" \s+|[^\S ]\s*")
 
 
 def open_file(path: Path, name: str, form: str, options: ReadOptions, known: frozenset[str]) -> Opened:
@@ -50,16 +51,18 @@ def _pieces(root: Any) -> Iterator[tuple[int, str]]:
         elif tag in _CELLS:
             parts.append(" | " if event == "end" else "")
         elif tag not in _INLINE:
-            if text := _joined(parts, is_pre > 0):
+            if parts and (text := _joined(parts, is_pre > 0)):
                 yield level, text
             parts = []
             level = int(tag[1]) if is_heading and event == "start" else 0
         if event == "start":
             is_pre += tag == "pre"
-            parts.append(node.text or "" if is_pre else _SPACES.sub(" ", node.text or ""))
+            words = node.text
         else:
             is_pre -= tag == "pre"
-            parts.append(node.tail or "" if is_pre else _SPACES.sub(" ", node.tail or ""))
+            words = node.tail
+        if words:
+            parts.append(words if is_pre else _SPACES.sub(" ", words))
     if text := _joined(parts, False):
         yield level, text
 
@@ -68,5 +71,7 @@ def _joined(parts: list[str], is_pre: bool) -> str:
     text = "".join(parts)
     if is_pre:
         return text.strip("\n")
-    lines = (line.strip() for line in text.removesuffix(" | ").split("\n"))
-    return "\n".join(line for line in lines if line)
+    text = text.removesuffix(" | ")
+    if "\n" not in text:
+        return text.strip()
+    return "\n".join(line for line in map(str.strip, text.split("\n")) if line)

@@ -110,6 +110,12 @@ def test_a_pdf_becomes_one_row_a_page_and_says_which_pages_were_scanned(write: W
     assert look.refused == (Refused(2, "error.data.pdf_page_scanned", {"page": 2}, ""),)
 
 
+def test_a_page_too_heavy_to_be_read_costs_no_other_page(write: Write) -> None:
+    look = inspect_file(write(pdf(["first", "A" * 300_000, "last"]), "a.pdf"), "a.pdf")
+    assert [row.content["text"] for row in look.preview] == ["first", "last"]
+    assert look.refused == (Refused(2, "error.data.pdf_page_heavy", {"page": 2}, ""),)
+
+
 def test_a_pdf_with_a_password_is_refused_in_words(write: Write, tmp_path: Path) -> None:
     writer = PdfWriter(clone_from=PdfReader(write(pdf(["secret"]), "open.pdf")))
     writer.encrypt("password", algorithm="RC4-128")
