@@ -202,7 +202,7 @@ def test_a_batch_that_is_too_large_is_seen(
 
     def work() -> Any:
         if what == "rows":
-            return written(timed, [conversation(number) for number in range(N_ROWS // 4)])
-        return take_in(timed, settings, new_training(timed, settings, [range(N_STEPS // 2)])[0])
+            return written(timed, [conversation(number) for number in range(N_ROWS)])
+        return take_in(timed, settings, new_training(timed, settings, [range(N_STEPS)])[0])
 
     assert longest_s(timed, work, rounds=1) > LIMIT_S
