@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from components import card_panel, import_panel, mix_panel, split_panel
+from components import card_panel, doctor_panel, import_panel, mix_panel, split_panel, tokens_panel
 from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, render
 from studio.access import Actor
 from studio.jobs.queue import Job
@@ -25,19 +25,22 @@ _DEFAULT_LIMIT = 512
 _TICK_S = 3
 
 #: Jobs that belong to datasets; the list shows them.
-_KINDS = ("import", "mix", "split", "bulk_edit", "bring")
+_KINDS = ("import", "mix", "split", "bulk_edit", "bring", "doctor")
 
 #: What stands beside the head of a dataset. `rows` is no panel of Gradio's but an element of our own.
 _PANELS: dict[str, Any] = {
     "bring": import_panel.build,
+    "doctor": doctor_panel.build,
+    "tokens": tokens_panel.build,
     "split": split_panel.build,
     "card": card_panel.build,
     "mix": mix_panel.build,
 }
-_VIEWS = ("rows", "split", "card")
+_OF_ROWS = ("rows", "review")
+_VIEWS = ("rows", "review", "doctor", "tokens", "split", "card")
 
 #: What a link to another dataset leaves behind.
-_ELSEWHERE = {"row": "", "after": "", "before": "", "at": "", "view": ""} | import_panel.forget
+_ELSEWHERE = dict.fromkeys(("row", "after", "before", "at", "view", "check", "found", "finding"), "") | import_panel.forget
 
 #: What people may bring.
 _SUFFIXES = [".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".xlsx", ".xls", ".ods"]
@@ -162,7 +165,7 @@ def _shown(page: Page, actor: Actor, ids: dict[str, str]) -> tuple[Any, ...]:
     elif view in _VIEWS:
         assert chosen is not None
         look = _head(page, actor, chosen, view)
-        detail = render("rows_panel", page.lang, info=page.services.data.get(actor, chosen)) if view == "rows" else ""
+        detail = render("rows_panel", page.lang, info=page.services.data.get(actor, chosen)) if view in _OF_ROWS else ""
     return (
         _list(page, actor, chosen if view in _VIEWS else None),
         gr.update(visible=bool(working)),

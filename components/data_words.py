@@ -14,6 +14,7 @@ from typing import Any
 from studio.access import Actor
 from studio.data.compare import row_number, text_diff
 from studio.data.filters import Matcher
+from studio.data.review import is_draft
 from studio.data.revisions import Revision
 from studio.data.rows import NewRow, last_answer, search_text
 from studio.data.store import GAP, StoredRow
@@ -64,6 +65,7 @@ def brief_row(row: StoredRow, matcher: Matcher | None = None) -> dict[str, Any]:
         "split": row.split,
         "tags": row.tags,
         "flag": row.flag,
+        "waits": "draft" if is_draft(row.origin) else "flag" if row.flag is not None else None,
         "hit": None if matcher is None else _hit(matcher, search_text(row.kind, content)),
     }
 

@@ -61,6 +61,7 @@ def build(page: Page) -> None:
             name = gr.Textbox(label=t("data.import.name"), elem_id="data-name", max_lines=1)
             validation = gr.Slider(0, 40, 10, step=1, label=t("data.import.validation"), elem_id="data-validation")
             test = gr.Slider(0, 40, 10, step=1, label=t("data.import.test"), elem_id="data-test")
+        drafts = gr.Checkbox(False, label=t("draft.drafts"), info=t("draft.drafts.help"), elem_id="data-drafts")
         apart = gr.Radio(
             [(t("draft.together"), "together"), (t("draft.apart"), "apart")], value="together", label=t("draft.into"),
             visible=False, elem_id="draft-apart",
@@ -75,14 +76,14 @@ def build(page: Page) -> None:
     reading = (encoding, delimiter, header, sheet, split)
     asked = [look, mapping, target, *columns, options, *reading]
     parts = [*asked, seen, form, chosen, name, apart, fetch, confirm, request_id, named_for, timer]
-    said = (chosen, name, apart, validation, test, cancel, fetch, confirm, request_id, named_for)
+    said = (chosen, name, apart, validation, test, drafts, cancel, fetch, confirm, request_id, named_for)
     _wire(page, parts, (target, columns), reading, said)
 
 
 def _wire(page: Page, parts: list[Any], mapping: tuple[Any, ...], reading: tuple[Any, ...], form: tuple[Any, ...]) -> None:
     services = page.services
     target, columns = mapping
-    chosen, name, apart, validation, test, cancel, fetch, confirm, request_id, named_for = form
+    chosen, name, apart, validation, test, drafts, cancel, fetch, confirm, request_id, named_for = form
     timer = parts[-1]
 
     @page.event("dataset.look")
@@ -114,7 +115,9 @@ def _wire(page: Page, parts: list[Any], mapping: tuple[Any, ...], reading: tuple
         return _shown(page, request)
 
     @page.event("dataset.import")
-    def take(wanted: str, apart: str, validation: float, test: float, wish: str, request: gr.Request) -> str:
+    def take(
+        wanted: str, apart: str, validation: float, test: float, drafts: bool, wish: str, request: gr.Request
+    ) -> str:
         actor = actor_of(request)
         made = services.drafts.import_chosen(
             actor,
@@ -123,6 +126,7 @@ def _wire(page: Page, parts: list[Any], mapping: tuple[Any, ...], reading: tuple
             apart=apart == "apart",
             validation_share=validation / 100,
             test_share=test / 100,
+            drafts=drafts,
             request_id=wish,
         )
         for dataset in (one.dataset_id for one in made if one.dataset_id is not None):
@@ -152,7 +156,7 @@ def _wire(page: Page, parts: list[Any], mapping: tuple[Any, ...], reading: tuple
     cancel.click(back, None, page.go, **READ)
     fetch.click(bring, request_id, parts, **READ)
     timer.tick(tick, None, parts, **READ)
-    confirm.click(take, [name, apart, validation, test, request_id], page.go, **PRIVATE)
+    confirm.click(take, [name, apart, validation, test, drafts, request_id], page.go, **PRIVATE)
 
 
 # --- the chosen file --------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from studio.data.checks import CHECKS
 from studio.data.rows import ROLES, SPLITS
 from studio.text import Lang, catalogue, text
 
@@ -27,4 +28,5 @@ def rows_words(lang: Lang) -> dict[str, str]:
     """What the script says, by the names that it uses."""
     words = dict(_named("rows", lang))
     words |= {f"role_{role}": text(lang, f"role.{role}") for role in ROLES}
+    words |= {f"check_{key}": text(lang, f"check.{key}.name") for key in CHECKS}
     return words | {f"split_{split}": text(lang, f"split.{split}") for split in (*SPLITS, "none")}

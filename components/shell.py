@@ -27,6 +27,9 @@ TABS: tuple[Tab, ...] = (
 #: Buttons whose click is asked about first, by their elem_id.
 _ASKED_FIRST = ("link-revoke", "link-renew", "account-shut")
 
+#: Styles of the page, in their order; those of the rows panel and of the public pages are loaded by these.
+_STYLES = ("studio.css", "doctor.css", "findings.css", "tokens.css")
+
 #: Seconds between looks at what runs, for the header (CONTRACTS 10).
 _HEADER_S = 10
 
@@ -65,7 +68,7 @@ def mount_options(lang: Lang) -> dict[str, Any]:
     script += "".join((ASSETS / "js" / name).read_text("utf-8") for name in ("alive.js", "shell.js"))
     return {
         "theme": theme,
-        "css_paths": [ASSETS / "css" / "studio.css"],
+        "css_paths": [ASSETS / "css" / name for name in _STYLES],
         "head": f'<link rel="icon" href="/favicon.svg"><script>{script}</script>{SCRIPT}',
         "footer_links": [],
         "run_history": False,

@@ -10,7 +10,7 @@ from typing import Literal
 
 __all__ = ["Prefix", "is_id", "new_id", "now", "parse_time", "time_text"]
 
-Prefix = Literal["ds", "drf", "run", "job", "wrk", "eng", "lnk", "usr", "cht", "ans"]
+Prefix = Literal["ds", "drf", "run", "job", "wrk", "eng", "lnk", "usr", "cht", "ans", "exm"]
 
 # Crockford's alphabet without i, l, o, u: nothing that is read for something else.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -8,10 +8,12 @@ from studio.access.audit import AuditService
 from studio.access.links import LinkService
 from studio.access.users import UserService
 from studio.backup import BackupService
+from studio.data.doctor_service import DoctorService
 from studio.data.drafts import DraftService
 from studio.data.edits import EditService
 from studio.data.export_service import ExportService
 from studio.data.hub_data import HubDataService
+from studio.data.lens_service import LensService
 from studio.data.mix import MixService
 from studio.data.service import DataService
 from studio.data.splits import SplitService
@@ -40,7 +42,9 @@ class Services:
     data: DataService
     drafts: DraftService
     hub_data: HubDataService
+    lens: LensService
     edits: EditService
+    doctor: DoctorService
     exports: ExportService
     splits: SplitService
     mixes: MixService
@@ -66,6 +70,7 @@ def build_services(settings: Settings) -> Services:
     data, models, jobs = DataService(db, settings), ModelService(db, settings), JobService(db, settings)
     engines = EngineManager(db, settings)
     links = LinkService(db)
+    edits = EditService(db, settings)
     conversations = Conversations(db, settings, engines, links.is_open)
     return Services(
         settings=settings,
@@ -75,7 +80,9 @@ def build_services(settings: Settings) -> Services:
         data=data,
         drafts=DraftService(db, settings, data),
         hub_data=HubDataService(db, settings),
-        edits=EditService(db, settings),
+        lens=LensService(db, settings),
+        edits=edits,
+        doctor=DoctorService(db, settings, edits),
         exports=ExportService(db, settings),
         splits=SplitService(db, settings),
         mixes=MixService(db, settings),

@@ -7,7 +7,7 @@
 (() => {
   const DEFAULT_TAB = document.documentElement.dataset.tab || "data";
   // What the rows panel writes (js/data/rows-api.js): of one dataset, and of no use to another.
-  const OF_ROWS = "q regex kind role split tag topic origin flagged edited min max sort after before at row view older newer".split(" ");
+  const OF_ROWS = "q regex kind role split tag topic origin flagged edited min max sort after before at row view older newer check found finding".split(" ");
   let ready = false;
   let selecting = false;
   let reveal = null; // id of what a click asked for: brought into view when it arrives
@@ -116,8 +116,18 @@
     const copied = event.target.closest?.("[data-copy]");
     if (copied) copy(copied);
     const press = event.target.closest?.("[data-press]");
-    if (press) document.getElementById(press.dataset.press)?.click();
+    if (press) pressFor(press);
   });
+
+  // A button inside drawn words stands for one of the page's own, and may name what it means: in the panel's box for wishes.
+  const pressFor = ({ dataset: { press, wish } }) => {
+    const box = wish && document.querySelector(`#${CSS.escape(press.split("-")[0])}-wish textarea`);
+    if (box) {
+      box.value = wish;
+      box.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    setTimeout(() => document.getElementById(press)?.click(), box ? 50 : 0); // Gradio takes the value first
+  };
 
   // The clipboard is closed to pages on plain http: the text is selected there, ready for Ctrl+C.
   const copy = async (button) => {

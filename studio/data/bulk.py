@@ -14,10 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import Field
 
-from studio.data import find, revisions, store
+from studio.data import examinations, find, revisions, store
 from studio.data.filters import Filter
 from studio.data.holding import holds
-from studio.data.operations import Cut, Merge, Operation
+from studio.data.operations import Mend, Merge, Operation
 from studio.data.revisions import Editor, checked, moves_test
 from studio.data.rows import NewRow
 from studio.data.store import DatasetInfo, StoredRow
@@ -54,6 +54,7 @@ _AGAIN_S = 0.5
 
 #: Why a row is left as it is, by what it would be refused for. The messages have the parameter {n}.
 _REFUSED = {
+    "error.data.unreviewed": "data.bulk.refused.unreviewed",
     "error.data.empty_question": "data.bulk.refused.empty_question",
     "error.data.empty_answer": "data.bulk.refused.empty_answer",
     "error.data.empty_text": "data.bulk.refused.empty_text",
@@ -126,10 +127,10 @@ def _others(db: Database, spec: BulkSpec) -> list[DatasetInfo]:
 # --- one row ----------------------------------------------------------------------------------------------------------
 
 
-def _after(operation: Operation, old: StoredRow) -> tuple[list[NewRow], str]:
+def _after(operate: Callable[[StoredRow], list[NewRow]], old: StoredRow) -> tuple[list[NewRow], str]:
     """What stands in the place of a row, and why it is left as it is, or "". Raises DataError for what no row could bear."""
     before = old.as_new()
-    new = operation.rows(old)
+    new = operate(old)
     if new == [before]:
         return new, ""
     try:
@@ -140,6 +141,15 @@ def _after(operation: Operation, old: StoredRow) -> tuple[list[NewRow], str]:
             raise
         return [before], _REFUSED[error.key]
     return new, ""
+
+
+def _settled(db: Database, spec: BulkSpec, revision: int) -> set[int] | None:
+    """The row versions that a mend may touch whose check compares rows; None for any other operation: all."""
+    if not isinstance(spec.operation, Mend) or not spec.operation.compares_rows:
+        return None
+    if not (spec.filter.finding or "").endswith(f".{spec.operation.check}"):
+        raise DataError("error.doctor.not_examined", field="finding", check=spec.operation.check)
+    return examinations.settled(db, spec.filter.finding or "", spec.dataset, revision)
 
 
 def _positions(db: Database, dataset_id: str, revision: int, position: int, n: int) -> list[int]:
@@ -164,13 +174,17 @@ def preview_bulk(db: Database, settings: Settings, spec: BulkSpec) -> BulkPrevie
     examples: list[tuple[StoredRow, NewRow | None]] = []
     is_exact = True
     deadline = time.monotonic() + _PREVIEW_S
+    operate = spec.operation.ready(settings)
+    concerned = _settled(db, spec, info.revision)
     for old in _first(db, settings, spec, info, deadline):
         if old is None:
             is_exact = False
             break
         n_matching += 1
-        new, why = _after(spec.operation, old)
-        if not why and isinstance(spec.operation, Cut) and len(new) > 1:
+        if concerned is not None and old.id not in concerned:
+            continue
+        new, why = _after(operate, old)
+        if not why and len(new) > 1:
             why = "" if _positions(db, info.id, info.revision, old.position, len(new) - 1) else _NO_ROOM
         if not why and info.locked_at is not None and moves_test(old, new):
             why = _LOCKED
@@ -278,9 +292,13 @@ def _change(
         if n_stale := len(set(spec.rows)) - len(ticked):
             refused[_CHANGED] = n_stale
         concerned = iter(ticked)
+    operate = spec.operation.ready(settings)
+    settled = _settled(db, spec, edit.base)
     for n, old in enumerate(concerned, start=1):
         on_row(n)
-        new, why = _after(spec.operation, old)
+        if settled is not None and old.id not in settled:
+            continue
+        new, why = _after(operate, old)
         places = _positions(db, spec.dataset, edit.base, old.position, len(new) - 1) if len(new) > 1 else []
         if not why and len(new) > len(places) + 1:
             why = _NO_ROOM

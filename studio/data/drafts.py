@@ -182,8 +182,10 @@ class DraftService:
         validation_share: float,
         test_share: float,
         request_id: str,
+        drafts: bool = False,
     ) -> Sequence[Imported]:
         """Import the chosen files that are here: as one dataset of that name, or `apart`, each as its own, named after itself.
+        With `drafts` a model wrote the rows: they wait in the review queue.
 
         Raises DataError as `DataService.import_upload` does.
         """
@@ -194,9 +196,9 @@ class DraftService:
         known = {info.name for info in self._data.list(actor)}
         names = [_free_name(file.name, known) for file in files] if apart else [name]
         groups = [[file] for file in files] if apart else [files]
-        shares = {"validation_share": validation_share, "test_share": test_share}
+        said = {"validation_share": validation_share, "test_share": test_share, "drafts": drafts}
         specs = [
-            ImportSpec(files=[file.as_import() for file in group], dataset_name=its_name, **shares)
+            ImportSpec(files=[file.as_import() for file in group], dataset_name=its_name, **said)
             for its_name, group in zip(names, groups, strict=True)
         ]
         wishes = [f"{request_id}.{at}" for at in range(len(specs))]

@@ -18,7 +18,8 @@ import regex
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
-from studio.data.tables import rows
+from studio.data.review import are_drafts, waits
+from studio.data.tables import findings, rows
 from studio.errors import DataError
 
 __all__ = ["MAX_TEXT", "Filter", "Matcher", "check_repeats", "fold", "roles_of"]
@@ -45,7 +46,9 @@ class Filter(BaseModel):
     origin    the type of the row's origin: file, document, chat, vote, edit, model
     split     "none" for rows without one
     min_chars, max_chars   characters of the searchable text, both included
+    waiting   flagged, or made by a model or a vote and not reviewed yet: the rows of the review queue
     edited    whether the row was changed or added since the import
+    finding   "<examination>.<check>": rows that stand where the check found one
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,7 +64,9 @@ class Filter(BaseModel):
     min_chars: int | None = Field(None, ge=0)
     max_chars: int | None = Field(None, ge=0)
     flagged: bool | None = None
+    waiting: bool | None = None
     edited: bool | None = None
+    finding: str | None = Field(None, pattern=r"^exm_[0-9a-z]{26}\.[a-z_]+$")
 
     @property
     def is_empty(self) -> bool:
@@ -106,7 +111,8 @@ class Matcher:
             for name, is_needed in (
                 ("search_text", bool(wanted.text)),
                 ("tags", wanted.tag is not None),
-                ("origin", wanted.origin is not None),
+                ("origin", wanted.origin is not None or wanted.waiting is not None),
+                ("flag", wanted.waiting is not None),
                 ("content", wanted.role is not None),
             )
             if is_needed
@@ -118,6 +124,8 @@ class Matcher:
         if wanted.tag is not None and wanted.tag not in json.loads(row.tags):
             return False
         if wanted.origin is not None and (json.loads(row.origin or "null") or {}).get("type") != wanted.origin:
+            return False
+        if wanted.waiting is not None and waits(row.flag, json.loads(row.origin or "null")) != wanted.waiting:
             return False
         if wanted.role is not None and wanted.role not in roles_of(json.loads(row.content)):
             return False
@@ -190,8 +198,14 @@ def _conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
         found.append(rows.c.n_chars <= min(wanted.max_chars, 2**31 - 1))
     if wanted.flagged is not None:
         found.append(rows.c.flag.is_not(None) if wanted.flagged else rows.c.flag.is_(None))
+    if wanted.waiting:
+        found.append(sa.or_(rows.c.flag.is_not(None), are_drafts()))
     if wanted.edited is not None:
         found.append(rows.c.since > _IMPORTED if wanted.edited else rows.c.since == _IMPORTED)
+    if wanted.finding is not None:
+        examination_id, _, check = wanted.finding.partition(".")
+        its = sa.and_(findings.c.examination_id == examination_id, findings.c.check_key == check)
+        found.append(rows.c.position.in_(sa.select(findings.c.position).where(its)))
     # JSON as it is stored: compact, not escaped. Only most rows are left out by it; `accepts` looks closer.
     if wanted.tag is not None:
         found.append(_says("tags", _quoted(wanted.tag)))

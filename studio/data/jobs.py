@@ -15,6 +15,7 @@ from studio.data.formats import expected_shapes
 from studio.data.importer import Inspection, Refused, inspect_file, read_rows
 from studio.data.making import held, made_before
 from studio.data.readers.base import ReadOptions
+from studio.data.review import drafted
 from studio.data.rows import NewRow, prompt_hash
 from studio.data.split import SplitRule, split_rule, streamed_rule
 from studio.data.uploads import upload_path
@@ -56,6 +57,7 @@ class ImportSpec(Spec):
     validation_share: float = Field(0.1, ge=0, lt=0.5)
     test_share: float = Field(0.1, ge=0, lt=0.5)
     seed: int = 42
+    drafts: bool = Field(False, description="a model wrote the rows: they wait in the review queue")
 
     @model_validator(mode="before")
     @classmethod
@@ -170,7 +172,8 @@ def _rows(settings: Settings, spec: ImportSpec, looks: list[Inspection]) -> Iter
     for file, look in zip(spec.files, looks, strict=True):
         rest = _rest(file, look)
         found = read_rows(upload_path(settings, file.upload), file.name, **_how(file))
-        yield from found if rest is None else (_in_split(row, rest) for row in found)
+        placed = found if rest is None else (_in_split(row, rest) for row in found)
+        yield from (drafted(row) if spec.drafts and isinstance(row, NewRow) else row for row in placed)
 
 
 def _in_split(row: NewRow | Refused, split: str) -> NewRow | Refused:

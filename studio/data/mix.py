@@ -29,6 +29,7 @@ from studio.data.locks import locked_digests
 from studio.data.making import Once, held, made_before, sweep
 from studio.data.refusal import is_locked
 from studio.data.render import Template, render
+from studio.data.review import are_drafts
 from studio.data.revisions import revision_of
 from studio.data.rows import MAX_LABEL, NewRow, content_hash, prompt_hash, search_text
 from studio.data.service import Imported
@@ -253,7 +254,7 @@ def _plan(db: Database, settings: Settings, spec: MixSpec) -> _Plan:
     n_also_held_out = 0
     for split_is_held in (True, False):  # what one part holds out, another one must not train on
         for number, part in enumerate(parts):
-            which = _IS_HELD_OUT if split_is_held else ~_IS_HELD_OUT
+            which = _IS_HELD_OUT if split_is_held else sa.and_(~_IS_HELD_OUT, ~are_drafts())
             for row in light_rows(db, part.id, part.revision, "content_hash", "prompt_hash", "split", where=which):
                 if is_locked(row.split, row.prompt_hash, locked):
                     part.n_locked += 1

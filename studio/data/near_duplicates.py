@@ -20,7 +20,7 @@ from typing import Any
 
 from studio.errors import DataError
 
-__all__ = ["MAX_PROMPTS", "SIMILAR", "asked", "folded", "merged_prompts", "shingles", "similarity"]
+__all__ = ["MAX_PROMPTS", "SIMILAR", "Clusters", "asked", "folded", "merged_prompts", "shingles", "similarity"]
 
 #: From this Jaccard similarity on two prompts are near duplicates.
 SIMILAR = 0.7
@@ -59,11 +59,11 @@ def asked(kind: str, content: dict[str, Any]) -> str:
     return "\n".join(message["content"] for message in messages if message["role"] != "system")
 
 
-def folded(text: str) -> str:
+def folded(text: str, limit: int | None = _COMPARED) -> str:
     """What is compared of a text: no case, no width, no punctuation, its beginning. Never empty for a text that is not."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     letters = _NO_LETTER.sub(" ", plain).strip()
-    return (letters or plain.strip() or text)[:_COMPARED]
+    return (letters or plain.strip() or text)[:limit]
 
 
 def shingles(text: str) -> set[str]:
@@ -96,7 +96,7 @@ def merged_prompts(
             raise DataError("error.data.too_many_prompts", field="by", limit=MAX_PROMPTS)
         on_step()
     texts = sorted(names_of)
-    clusters = _Clusters(len(texts))
+    clusters = Clusters(len(texts))
     for bucket in _buckets(texts, seed, on_step):
         on_step()
         _join(bucket, texts, clusters)
@@ -112,7 +112,7 @@ def merged_prompts(
     }
 
 
-class _Clusters:
+class Clusters:
     """Disjoint sets of the numbers below n; a set's root is its smallest number."""
 
     def __init__(self, n: int) -> None:
@@ -154,7 +154,7 @@ def _batches(texts: list[str]) -> Iterator[list[str]]:
     return (texts[at : at + _BATCH] for at in range(0, len(texts), _BATCH))
 
 
-def _join(bucket: list[int], texts: list[str], clusters: _Clusters) -> None:
+def _join(bucket: list[int], texts: list[str], clusters: Clusters) -> None:
     near: deque[tuple[int, set[str]]] = deque(maxlen=_NEIGHBOURS)
     for index in bucket:
         mine = shingles(texts[index])

@@ -1,6 +1,7 @@
 """What a bulk change does to one row: pure functions, a class for each. Knows no database, no filter and no other row.
 
-`Operation.rows(old)` is what stands in the row's place afterwards: the same row, a changed one, several, or none.
+`Operation.ready(settings)` is the function that is called for every row. It gives what stands in the row's place afterwards: the
+same row, a changed one, several, or none. For most it is `rows`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,18 @@ from typing import Annotated, Any, Literal, Self
 import regex
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from studio.data.checks import CHECKS, check_of
+from studio.data.checks.base import SetCheck
+from studio.data.doctor import after_mend
 from studio.data.filters import check_repeats
+from studio.data.review import accepted
 from studio.data.rows import MAX_LABEL, SPLITS, Content, NewRow, check_storable
 from studio.data.store import StoredRow
+from studio.data.templates import context_of
 from studio.errors import DataError
+from studio.settings import Settings
 
-__all__ = ["Cut", "Delete", "Flag", "Merge", "Operation", "Replace", "Split", "System", "Tag", "Topic", "Where"]
+__all__ = ["Accept", "Cut", "Delete", "Flag", "Mend", "Merge", "Operation", "Replace", "Split", "System", "Tag", "Topic", "Where"]
 
 Where = Literal["all", "answers", "questions", "system"]
 Message = dict[str, Any]
@@ -36,6 +43,10 @@ class _Operation(BaseModel):
     def rows(self, old: StoredRow) -> list[NewRow]:
         """What stands in the place of `old`; the first keeps its position."""
         raise NotImplementedError
+
+    def ready(self, settings: Settings) -> Callable[[StoredRow], list[NewRow]]:
+        """`rows`, with what it needs of this studio at hand."""
+        return self.rows
 
     def summary(self) -> tuple[str, dict[str, Any]]:
         """Key and parameters of the message that tells what was done; the number of rows, {n}, is added at the end."""
@@ -269,8 +280,53 @@ class Merge(_Operation):
         return "data.revision.merge", {}
 
 
+class Accept(_Operation):
+    """A person has looked at the rows and said yes: they wait no longer (see `review`)."""
+
+    do: Literal["accept"] = "accept"
+
+    def rows(self, old: StoredRow) -> list[NewRow]:
+        return [accepted(old.as_new())]
+
+    def summary(self) -> tuple[str, dict[str, Any]]:
+        return "data.revision.accept", {}
+
+
+class Mend(_Operation):
+    """What a check of the doctor does to the rows that it finds, under a base and a limit; the others stay. See `checks`."""
+
+    do: Literal["mend"] = "mend"
+    check: str
+    base: str = ""
+    max_seq_len: int = Field(512, ge=1)
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        if self.check not in CHECKS or not check_of(self.check).has_mend:
+            raise DataError("error.doctor.no_mend", field="check", found=self.check)
+        return self
+
+    @property
+    def compares_rows(self) -> bool:
+        """Whether the check cannot tell from a row alone: only rows that it has found and that stand as they did are mended."""
+        return isinstance(check_of(self.check), SetCheck)
+
+    def ready(self, settings: Settings) -> Callable[[StoredRow], list[NewRow]]:
+        check = check_of(self.check, context_of(settings, self.base, self.max_seq_len))
+
+        def rows(old: StoredRow) -> list[NewRow]:
+            row = old.as_new()
+            new = after_mend(check, row)
+            return [row] if new is None else new
+
+        return rows
+
+    def summary(self) -> tuple[str, dict[str, Any]]:
+        return f"check.{self.check}.done", {}
+
+
 Operation = Annotated[
-    Replace | System | Delete | Tag | Split | Flag | Topic | Cut | Merge, Field(discriminator="do")
+    Replace | System | Delete | Tag | Split | Flag | Topic | Cut | Merge | Mend | Accept, Field(discriminator="do")
 ]
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection
 from studio.data import rows as row_rules
 from studio.data.holding import alive, differing, holds
 from studio.data.pending import abandon, alone, begin, commit, totals_of
+from studio.data.review import is_draft
 from studio.data.rows import NewRow
 from studio.data.store import GAP, PackedRow, StoredRow, insert_rows, packed_row
 from studio.data.tables import ended_again, revisions, rows
@@ -294,6 +295,8 @@ def checked(new: NewRow) -> None:
     row_rules.check_content(new.kind, new.content)
     if new.split not in (None, *row_rules.SPLITS):
         raise DataError("error.data.unknown_split", field="split", found=new.split, expected=", ".join(row_rules.SPLITS))
+    if new.split is not None and is_draft(new.origin):
+        raise DataError("error.data.unreviewed", field="split")
     row_rules.check_storable({"tags": list(new.tags), "references": list(new.references), "rule": new.rule, "extra": new.extra})
     for name in ("group_key", "topic", "flag"):
         value = getattr(new, name)

@@ -22,6 +22,7 @@ from studio.access import Actor, allows
 from studio.data import locks, store
 from studio.data.light_rows import light_rows
 from studio.data.near_duplicates import asked, merged_prompts
+from studio.data.review import are_drafts, is_draft
 from studio.data.revisions import Editor
 from studio.data.rows import SPLITS
 from studio.data.split import SplitRule, drawn, rule_of_draws, streamed_rule
@@ -113,7 +114,11 @@ class SplitService:
                 n_changed += 1
                 if plan.is_locked and "test" in (split, row.split):
                     raise DataError("error.data.locked_test", field="split")
-        return SplitPreview(info.counts, dict(after), n_changed, plan.n_groups, plan.largest_group, _warnings(plan, after))
+        n_drafts = info.n_rows - after.total()
+        if n_drafts:
+            after["none"] += n_drafts
+        warnings = _warnings(plan, after, n_drafts)
+        return SplitPreview(info.counts, dict(after), n_changed, plan.n_groups, plan.largest_group, warnings)
 
     @allows("dataset.write")
     def assign(self, actor: Actor, spec: SplitSpec, *, request_id: str | None = None) -> Assigned:
@@ -181,6 +186,8 @@ def _assign(
         plan = _plan(db, info, spec, on_row=on_row)
         for number, row in enumerate(store.iter_rows(db, info.id, info.revision), start=info.n_rows + 1):
             on_row(number)
+            if is_draft(row.origin):
+                continue  # until a person has accepted it
             if (split := plan.split_of(row)) != row.split:
                 edit.replace(row, dataclasses.replace(row.as_new(), split=split))
     return Assigned(edit.revision, changes=edit.changes)
@@ -299,15 +306,17 @@ def _prompts(db: Database, info: store.DatasetInfo, known: set[str], limit: int 
 
 def _light_rows(db: Database, info: store.DatasetInfo, spec: SplitSpec) -> Iterator[_Row]:
     names = ["prompt_hash", "split", "group_key", *(["extra"] if spec.column is not None else [])]
-    return light_rows(db, info.id, info.revision, *names)
+    return light_rows(db, info.id, info.revision, *names, where=~are_drafts())
 
 
-def _warnings(plan: _Plan, after: Counter[str]) -> list[dict[str, Any]]:
+def _warnings(plan: _Plan, after: Counter[str], n_drafts: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     def warn(key: str, **params: Any) -> None:
         found.append({"key": key, "params": params})
 
+    if n_drafts:
+        warn("data.split.warning.drafts", n=n_drafts)
     if plan.is_locked:
         warn("data.split.warning.locked")
     if plan.spec.validation_share and not after["validation"]:

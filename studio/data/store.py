@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from studio.data import rows as row_rules
 from studio.data.holding import holds
+from studio.data.review import is_draft
 from studio.data.rows import NewRow
 from studio.data.tables import datasets, revisions, rows
 from studio.data.totals import Totals
@@ -173,7 +174,7 @@ def write_rows(
         for row in batch:
             position += GAP
             made = packed_row(row, dataset_id, 1, position, author)
-            if made.split is None and split_of is not None:
+            if made.split is None and split_of is not None and not is_draft(row.origin):
                 made = made._replace(split=split_of(made.prompt_hash))
             packed.append(made)
             totals.add(position, made.content_hash, made.split)

@@ -7,7 +7,17 @@ import sqlalchemy as sa
 from studio.data.rows import MAX_LABEL
 from studio.db import Json, UtcDateTime, metadata
 
-__all__ = ["datasets", "drafts", "ended_again", "locked_prompts", "revisions", "rows", "undone"]
+__all__ = [
+    "datasets",
+    "drafts",
+    "ended_again",
+    "examinations",
+    "findings",
+    "locked_prompts",
+    "revisions",
+    "rows",
+    "undone",
+]
 
 datasets = sa.Table(
     "datasets",
@@ -116,4 +126,35 @@ locked_prompts = sa.Table(
     metadata,
     sa.Column("dataset_id", sa.String(40), sa.ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("prompt_hash", sa.String(64), primary_key=True),
+)
+
+#: What the doctor has said of a revision. Without `finished_at` it is being written, or was killed: nobody reads it.
+examinations = sa.Table(
+    "examinations",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("dataset_id", sa.String(40), sa.ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("content_hash", sa.String(64), nullable=False),
+    sa.Column("base_id", sa.String(200), nullable=False),  # "" for none
+    sa.Column("max_seq_len", sa.Integer, nullable=False),
+    sa.Column("author", sa.String(40), nullable=False),
+    sa.Column("job_id", sa.String(40)),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("finished_at", UtcDateTime),
+    sa.Column("summary", Json),  # doctor.Report
+    sa.Index("ix_examinations_dataset_id", "dataset_id"),
+)
+
+#: Rows that a check of an examination found, by place and by version.
+findings = sa.Table(
+    "findings",
+    metadata,
+    sa.Column("examination_id", sa.String(40), sa.ForeignKey("examinations.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("check_key", sa.String(40), primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True),
+    sa.Column("row_id", sa.Integer, nullable=False),
+    sa.Column("group_no", sa.Integer),  # of rows that are compared with each other
+    sa.Column("kept_id", sa.Integer),  # the row of the group that the mend leaves as it is
+    sa.Column("mends", sa.Boolean, nullable=False),  # False: a person decides
 )

@@ -56,6 +56,7 @@ KINDS: dict[str, JobKind] = {
         JobKind("import", "light", "studio.data.jobs:run_import"),
         JobKind("bulk_edit", "light", "studio.data.bulk:run_bulk_edit"),
         JobKind("index", "light", "studio.data.index_job:run_index"),
+        JobKind("doctor", "light", "studio.data.doctor_job:run_doctor"),
         JobKind("split", "light", "studio.data.splits:run_split"),
         JobKind("mix", "light", "studio.data.mix:run_mix"),
         JobKind("export_data", "light", "studio.data.export:run_export"),

@@ -29,7 +29,7 @@ from sqlalchemy.engine import Connection
 
 from studio.access import Actor, allows
 from studio.access.trail import Entry, record
-from studio.data import search_index, store
+from studio.data import examinations, search_index, store
 from studio.data.pending import alone
 from studio.data.revisions import count_again
 from studio.data.tables import datasets, revisions, rows
@@ -229,6 +229,7 @@ class PurgeService:
             found = connection.execute(sa.select(revisions.c.dataset_id, revisions.c.number).where(marked)).all()
         for dataset_id in sorted({row.dataset_id for row in found}):
             search_index.drop(self._settings, dataset_id)  # the mark stays until it is gone
+            examinations.discard_all(self._db, dataset_id)  # a report repeats words that many rows begin with
         for dataset_id, number in found:
             count_again(self._db, dataset_id, number)
             self.between()

@@ -19,6 +19,9 @@ import sqlalchemy as sa
 from components.page import ASSETS, _as_shown, render
 from studio.access import Actor, Role
 from studio.data import store
+from studio.data.checks.base import Context, RowView
+from studio.data.picture import Picture
+from studio.data.rows import NewRow
 from studio.data.tables import datasets
 from studio.db import Database
 from studio.errors import DataError, ModelError, StudioError
@@ -104,6 +107,17 @@ def account(w: str) -> Some:
     return Some(**values, created_at=_AT, last_login_at=_AT)
 
 
+def picture(w: str) -> dict[str, Any]:
+    """Of two rows, with the word wherever a picture holds words."""
+    made = Picture(Context(w))
+    for _ in range(2):
+        messages = [{"role": "user", "content": "A question?"}, {"role": "assistant", "content": "An answer."}]
+        made.add(RowView(NewRow("chat", {"messages": messages}, topic="eyes")))
+    told = made.as_json()
+    told["openings"]["user"]["top"] = told["balance"]["topic"]["classes"] = [[w, 2]]
+    return told | {"said": [{"key": "picture.said.begin_user", "params": {"share": 80, "words": w}}]}
+
+
 def draft(w: str, found: Some) -> dict[str, Any]:
     """Two brought files, the second of which cannot be read."""
     problem = {"key": "error.data.name_taken", "params": {"name": w}}
@@ -174,6 +188,7 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
         "datasets": {"working": [job(w, kind="import")], "datasets": [info], "chosen": w, "elsewhere": {"row": ""}},
         "demo": page | {"name": w, "is_blind": True},
         "demo_password": page | {"name": w, "wrong": w},
+        "doctor_picture": {"picture": picture(w)},
         "draft": draft(w, found) | {"job": job(w, kind="bring")},
         "draft_rows": {"found": found, "split": "test"},
         "export_found": {

@@ -59,7 +59,7 @@ export const api = (dataset) => {
 // --- the address bar ---------------------------------------------------------------------------------------------------
 
 /** Names of the filter in the address; as the server knows them. */
-export const FILTERS = ["text", "regex", "kind", "role", "split", "tag", "topic", "origin", "flagged", "edited", "min_chars", "max_chars"];
+export const FILTERS = ["text", "regex", "kind", "role", "split", "tag", "topic", "origin", "flagged", "edited", "min_chars", "max_chars", "finding", "waiting"];
 const SHORT = { text: "q", min_chars: "min", max_chars: "max" };
 const VIEWS = ["history", "compare"]; // others are not of this panel
 const PLACE = ["sort", "after", "before", "at"];
@@ -74,7 +74,9 @@ export const readAddress = () => {
   for (const name of PLACE) if (given.get(name)) place[name] = given.get(name);
   const pick = (name) => given.get(name) ?? "";
   const view = VIEWS.includes(pick("view")) ? pick("view") : "";
-  return { filter, place, row: pick("row"), view, older: pick("older"), newer: pick("newer") };
+  const isReview = pick("view") === "review";
+  if (isReview) filter.waiting = "true";
+  return { filter, place, row: pick("row"), view, isReview, older: pick("older"), newer: pick("newer") };
 };
 
 /** Changes of the address; "" takes a name away. `replace` leaves no step for the browser's Back. */

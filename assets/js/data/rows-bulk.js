@@ -29,13 +29,14 @@ const asks = {
   cut: (values, on) => [field(t("b_turns"), h("input", { type: "number", min: 1, max: 1000, value: values.max_turns, autofocus: true,
     oninput: (event) => { values.max_turns = Number(event.target.value); on(); } }), t("b_turns_hint"))],
   delete: () => [h("p", {}, t("b_delete_text"))],
+  accept: () => [h("p", {}, t("b_accept_text"))],
   merge: () => [],
 };
 
 const START = {
   replace: { find: "", put: "", where: "all", match_case: true, regex: false },
   system: { text: "", when: "missing" }, tag: { add: [], remove: [] }, split: { split: "train" }, flag: { flag: "", off: false }, topic: { topic: "" },
-  cut: { max_turns: 4 }, delete: {}, merge: { datasets: [] },
+  cut: { max_turns: 4 }, delete: {}, accept: {}, merge: { datasets: [] },
 };
 
 const isReady = (what, values) =>

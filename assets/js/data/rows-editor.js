@@ -2,9 +2,10 @@
 //   open(row) ── typing ──► draft (sessionStorage) ── save ──► the row's next version
 //                                                    └─ refused: at its field   └─ somebody was quicker: both are shown
 
-import { Refused, newId } from "./rows-api.js";
+import { Refused, linkOf, newId } from "./rows-api.js";
 import { ask, button, diffParts, h, icon, settled, t, tn } from "./rows-dom.js";
 import { Form, facts } from "./rows-fields.js";
+import { reviewBar } from "./rows-review.js";
 import { KINDS } from "./rows-toolbar.js";
 
 const FIELDS = ["content", "split", "tags", "topic", "flag", "references", "group_key"];
@@ -92,7 +93,7 @@ export class Editor {
     this.form = new Form(this.state, on, { readOnly: readOnly || Boolean(this.row.locked) });
     this.notice = h("p", { class: "notice", role: "status", hidden: true });
     this.body = h("div", { class: "scroll" }, this.notice, this.row.locked && h("p", { class: "warn locked" }, t("locked_row")), isNew && this.kindChoice(), this.form.node, facts(this.state, this.row, on, { readOnly }), !isNew && this.tokensFold());
-    this.node.replaceChildren(this.header(), this.body, ...(readOnly ? [] : [this.footer()]));
+    this.node.replaceChildren(this.header(), ...[reviewBar(this)].filter(Boolean), this.body, ...(readOnly ? [] : [this.footer()]));
     this.node.hidden = false;
     this.mark();
   }
@@ -129,7 +130,7 @@ export class Editor {
       box.replaceChildren(h("p", { class: "hint" }, t("loading")));
       try {
         const told = await this.on.api.tokens(this.row.id);
-        box.replaceChildren(...(told.base ? tokenView(told) : [h("p", { class: "hint" }, t("no_base"))]));
+        box.replaceChildren(...(told.base ? [...tokenView(told), otherBase(this.row.id)] : [h("p", { class: "hint" }, t("no_base"))]));
       } catch (error) { box.replaceChildren(h("p", { class: "wrong" }, error.message)); }
     });
     return fold;
@@ -251,9 +252,14 @@ export class Editor {
     if (this.row) this.mark();
   }
 
-  revert() {
+  /** What was typed and not saved is let go. */
+  forget() {
     this.keep.drop();
     this.drafts.drop(this.row.id);
+  }
+
+  revert() {
+    this.forget();
     this.on.drafted(this.row.id);
     if (this.row.id === "new") { this.base = pick(this.row); this.state = { kind: this.row.kind, ...pick(this.row) }; this.on.close(); return; }
     this.open(this.row);
@@ -274,8 +280,7 @@ export class Editor {
       this.refuse(error);
       return;
     }
-    this.keep.drop();
-    this.drafts.drop(row.id);
+    this.forget();
     this.on.removed(row);
   }
 
@@ -325,3 +330,14 @@ const tokenView = ({ base, pieces }) => [
     ` · ${base} · `, tn("n_tokens", pieces.reduce((sum, piece) => sum + piece.n, 0))),
   h("p", { class: "token-view" }, pieces.map((piece) => h("span", { class: piece.trained ? "trained" : "" }, piece.text))),
 ];
+
+/** A link to the view of the tab in which the row is shown under any base. */
+const otherBase = (row) => {
+  const dataset = document.querySelector("studio-rows").getAttribute("dataset");
+  const href = linkOf({ tab: "data", dataset, view: "tokens", row });
+  return h("a", { class: "hint", href, onclick: (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    window.studio.go(href);
+  } }, t("tokens_other"));
+};

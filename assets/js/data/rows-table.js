@@ -84,10 +84,11 @@ export class Table {
   marks(row) {
     const split = row.split && h("span", { class: `tag ${row.split}` }, t(`split_${row.split}`));
     const kind = row.kind !== "chat" && h("span", { class: "tag kind" }, t(`kind_${row.kind}`));
+    const draft = row.waits === "draft" && h("span", { class: "tag flag" }, t("waiting_draft"));
     const flag = row.flag !== null && h("span", { class: "tag flag", title: row.flag }, icon("flag"), h("span", {}, row.flag || t("flagged")));
     const tags = row.tags.slice(0, SHOWN_TAGS).map((tag) => h("span", { class: "tag own" }, tag));
     const more = row.tags.length > SHOWN_TAGS && h("span", { class: "tag own", title: row.tags.slice(SHOWN_TAGS).join(", ") }, `+${row.tags.length - SHOWN_TAGS}`);
-    return [split, kind, flag, ...tags, more];
+    return [split, kind, draft, flag, ...tags, more];
   }
 
   /** What is active, open and ticked, without drawing anything again. */

@@ -23,6 +23,8 @@ export const filterWords = (filter) => {
   if (filter.origin) add("origin", t("is_origin", { origin: t(`origin_${filter.origin}`) }));
   if (filter.flagged) add("flagged", t(filter.flagged === "true" ? "flagged" : "not_flagged"));
   if (filter.edited) add("edited", t(filter.edited === "true" ? "edited" : "not_edited"));
+  if (filter.waiting) add("waiting", t(filter.waiting === "true" ? "is_waiting" : "not_waiting"));
+  if (filter.finding) add("finding", t("is_found", { check: t(`check_${filter.finding.split(".")[1]}`) }));
   if (filter.min_chars) add("min_chars", t("is_min", { n: Number(filter.min_chars) }));
   if (filter.max_chars) add("max_chars", t("is_max", { n: Number(filter.max_chars) }));
   return found;
@@ -111,19 +113,19 @@ export class Toolbar {
   }
 
   operations(close) {
-    const names = ["replace", "system", "tag", "split", "flag", "topic", "cut", "delete"];
+    const names = ["accept", "replace", "system", "tag", "split", "flag", "topic", "cut", "delete"];
     const one = (name) => button({ class: `choice do-${name}`, onclick: () => { close(); this.on.bulk(name); } }, t(`do_${name}`));
     return [...names.map(one), h("hr"), one("merge")];
   }
 
   // 3 What is
 
-  show(filter, sort) {
+  show(filter, sort, isReview) {
     this.filter = filter;
     if (this.search.getRootNode().activeElement !== this.search) this.search.value = filter.text ?? "";
     this.regex.setAttribute("aria-pressed", String(Boolean(filter.regex)));
     this.order.value = sort || "position";
-    const chips = filterWords(filter).filter(([name]) => name !== "text");
+    const chips = filterWords(filter).filter(([name]) => name !== "text" && !(isReview && name === "waiting"));
     this.chips.replaceChildren(...chips.map(([name, words]) =>
       h("span", { class: "chip" },
         button({ class: "words", onclick: () => this.filters.open() }, words),

@@ -6,6 +6,7 @@ import { NO_PLACE, Refused, api, newId, readAddress, writeAddress } from "./rows
 import { openBulk } from "./rows-bulk.js";
 import { button, h, isComposing, isTyping, t, tn } from "./rows-dom.js";
 import { Drafts, Editor } from "./rows-editor.js";
+import { accept, drop } from "./rows-review.js";
 import { History, countWords } from "./rows-history.js";
 import { Table, pager } from "./rows-table.js";
 import { Toolbar } from "./rows-toolbar.js";
@@ -34,7 +35,7 @@ class Panel {
     this.ticks = h("span", { class: "ticked" });
     this.editor = new Editor({ api: this.api, drafts: this.drafts, mayWrite, host,
       saved: (row, old) => this.saved(row, old), removed: (row) => this.removed(row), close: () => this.openRow(""), step: (by) => this.stepRow(by),
-      drafted: () => this.redrawDrafts(), moved: (row, old) => this.moved(row, old) });
+      reviewed: (row, words) => this.reviewed(row, words), drafted: () => this.redrawDrafts(), moved: (row, old) => this.moved(row, old) });
     this.history = new History({ show: (changes) => this.go(changes), changed: (told) => this.took(told), api: () => this.api, host, mayWrite });
     this.work = h("div", { class: "work" }, h("div", { class: "left" }, this.table.node, h("div", { class: "foot" }, this.ticks, this.pager)), this.editor.node);
     this.toast = h("p", { class: "toast", role: "status", hidden: true });
@@ -52,7 +53,7 @@ class Panel {
   async sync({ fresh = false } = {}) {
     this.address = readAddress();
     const { filter, place, view } = this.address;
-    this.toolbar.show(filter, place.sort);
+    this.toolbar.show(filter, place.sort, this.address.isReview);
     const key = JSON.stringify([filter, place]);
     if (fresh || key !== this.loaded) { this.loaded = key; this.loading = this.load(!fresh); }
     await this.loading; // another call may have begun it: a row is opened when it is known who may write
@@ -128,8 +129,14 @@ class Panel {
     if (!keepActive || isFirst) this.table.node.scrollTop = 0;
     const isFiltered = Object.keys(this.address.filter).length > 0;
     if (page.rows.length || !page.is_whole) this.table.say("");
+    else if (this.isQueue) this.table.say(t("queue_empty"), t("queue_empty_text"));
     else if (isFiltered) this.table.say(t("nothing"), t("nothing_text"), button({ class: "quiet", onclick: () => this.clearFilter() }, t("filter_clear")));
     else this.table.say(t("empty"), t("empty_text"));
+  }
+
+  /** Whether all that wait are shown, and nothing else is asked for. */
+  get isQueue() {
+    return this.address.isReview && Object.keys(this.address.filter).length === 1;
   }
 
   clearFilter() {
@@ -141,7 +148,7 @@ class Panel {
     if (isGoing) { this.toolbar.say(tn("hits_so_far", n), button({ class: "text-button", onclick: () => this.searching.abort() }, t("search_stop"))); return; }
     if (!Object.keys(this.address.filter).length) { this.toolbar.say(tn("count", page.n_rows)); return; }
     const all = page.total ?? (page.is_whole && !page.has_before && !page.has_after ? n : null);
-    this.toolbar.say(all === null ? t("hits_more", { n }) : tn("hits", all));
+    this.toolbar.say(all === null ? t("hits_more", { n }) : tn(this.isQueue ? "waiting" : "hits", all));
   }
 
   /** How many there are in all, where the page does not say it. */
@@ -150,7 +157,7 @@ class Panel {
     if (!Object.keys(filter).length || page.total !== null || (!page.has_before && !page.has_after && page.is_whole)) return;
     try {
       const told = await this.api.count(filter, signal);
-      this.toolbar.say(told.is_exact ? tn("hits", told.n) : t("hits_more", { n: told.n }));
+      this.toolbar.say(told.is_exact ? tn(this.isQueue ? "waiting" : "hits", told.n) : t("hits_more", { n: told.n }));
     } catch { /* the page stands without it */ }
   }
 
@@ -245,6 +252,16 @@ class Panel {
     this.refreshHead();
   }
 
+  /** In the queue the next that waits opens by itself; elsewhere the row as it is now. */
+  reviewed(row, words) {
+    const at = this.table.rows.findIndex((one) => one.id === row.id);
+    const next = this.address.isReview ? this.table.rows[at + 1] ?? this.table.rows[at - 1] : row;
+    this.editor.close();
+    this.say(words);
+    this.go({ row: next ? next.id : "" }, { replace: true }).then(() => this.sync({ fresh: true }));
+    this.refreshHead();
+  }
+
   redrawDrafts() {
     for (const [at, row] of this.table.rows.entries()) {
       const line = this.table.body.children[at];
@@ -321,6 +338,8 @@ class Panel {
     if (isCtrl) return;
     if (event.key === "Escape") { this.escape(event); return; }
     if (isTyping(target) || target.closest?.(".menu, dialog, summary, select")) return;
+    const decides = this.editor.row?.waits && this.page.may_write && { a: accept, x: drop }[event.key.toLowerCase()];
+    if (decides) { event.preventDefault(); decides(this.editor); return; }
     if (event.key === "/") { event.preventDefault(); this.toolbar.search.focus(); this.toolbar.search.select(); return; }
     if (!this.table.node.contains(target)) return;
     const does = {
