@@ -20,7 +20,7 @@ from studio.data.compare import row_number
 from studio.data.lens import Answer, Seen, SeenPiece, saving
 from studio.errors import NotFoundError, StudioError
 
-__all__ = ["build", "faults", "visible"]
+__all__ = ["build", "visible"]
 
 _DEFAULT_LIMIT = 512
 _LEAST_LIMIT = 16
@@ -46,7 +46,7 @@ def build(page: Page) -> None:
         words = gr.Textbox(
             label=t("tokens.lens_text"), placeholder=t("tokens.lens_hint"), lines=3, max_lines=12, elem_id="tokens-words"
         )
-        cut = gr.HTML(elem_id="tokens-cut", js_on_load=_SCRIPT, padding=False)
+        cut = gr.HTML(elem_id="tokens-cut", padding=False)
     _wire(page, [base_a, base_b, limit, words], (form, more), (row, cut))
 
 
@@ -59,7 +59,7 @@ def _wire(page: Page, given: list[Any], frames: tuple[Any, ...], shown: tuple[An
         names = _ready(page, request)
         a = a if a in names else next(iter(names), None)
         others = [base for base in names if base != a]
-        b = b if b == "" or b in others else next(iter(others), "")
+        b = b if b == "" or b in others else next(iter(others), None)
         choices = [(name, base) for base, name in names.items()]
         return (
             gr.update(choices=choices, value=a),
@@ -139,7 +139,7 @@ def _view(page: Page, actor: Actor, dataset: str, row_id: int, base: str, limit:
         "shares": [(page.t(_role_key(role)), role, share) for role, share in seen.shares.items()],
         "well": _well(page, seen),
         "ends": sorted({answer.end for answer in seen.answers if answer.end}),
-        "faults": faults(page, seen),
+        "faults": _faults(page, seen),
         "unread": page.t(_UNREAD[seen.kind]) if seen.kind in _UNREAD else None,
     }
 
@@ -198,10 +198,10 @@ def _well(page: Page, seen: Seen) -> str | None:
     return page.t("tokens.ends_one") if len(seen.answers) == 1 else page.t("tokens.ends_all", n=len(seen.answers))
 
 
-def faults(page: Page, seen: Seen) -> list[str]:
+def _faults(page: Page, seen: Seen) -> list[str]:
     """What is wrong with the row under this base, in words."""
     told = []
-    if seen.is_cut:
+    if seen.is_cut and seen.is_read:
         behind = " · ".join(f"{page.t(_role_key(role))} {share.beyond}" for role, share in seen.shares.items() if share.beyond)
         told.append(page.t("tokens.fault_cut", n=seen.n_tokens - seen.limit, what=behind))
         if any(answer.is_cut for answer in seen.answers):

@@ -152,7 +152,7 @@ class DoctorService:
         if revision != found.revision:
             n_left, n_settled = self._left(found, check, revision)
         saving = None
-        if counts["tokens_before"]:
+        if counts["tokens_before"] and counts["tokens_after"]:  # rows that go save nothing that anybody wanted
             saving = 1 - counts["tokens_after"] / counts["tokens_before"]
         return Line(check, counts["n_rows"], counts["n_groups"], n_left, n_settled, saving)
 

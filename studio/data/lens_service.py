@@ -28,8 +28,8 @@ _MOST_TYPED_TOKENS = 1_000
 #: Characters of a text that is looked at while it is typed: up to 50 ms.
 _MOST_TYPED = 20_000
 
-#: Characters and messages of a row: up to 0.4 s, and twice that under two bases. A template is run anew for every answer.
-_MOST_CHARS = 200_000
+#: Characters and messages of a row: up to 0.35 s, and twice that under two bases. A template is run anew for every answer.
+_MOST_CHARS = 150_000
 _MOST_MESSAGES = 300
 
 

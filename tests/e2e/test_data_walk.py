@@ -94,19 +94,19 @@ def test_from_a_gbk_export_to_a_locked_test_set_and_a_file_to_take_away(
     expect(rows.locator(".toast")).to_have_text(text("zh", "rows.undone"))
 
     # 5 Splits by the unit, the test set locked
-    page.locator("#dataset-head .pills a").nth(1).click()
+    page.locator("#dataset-head .pills a[href*='view=split']").click()
     page.locator("#split-by label").nth(1).click()
     page.locator("#split-column textarea, #split-column input").fill("单元")
     page.locator("#split-look").click()
     expect(page.locator("#split-preview")).to_contain_text(text("zh", "split.test"))
     page.locator("#split-assign").click()
     expect(page.locator("#dataset-head .tiles")).to_be_visible()
-    page.locator("#dataset-head .pills a").nth(1).click()
+    page.locator("#dataset-head .pills a[href*='view=split']").click()
     page.locator("#split-lock-it").click()
     expect(page.locator("#split-lock")).to_contain_text(text("zh", "split_panel.locked"))
 
     # 6 Out, and the same rows come back
-    page.locator("#dataset-head .pills a").nth(2).click()
+    page.locator("#dataset-head .pills a[href*='view=card']").click()
     page.locator("#export-look").click()
     expect(page.locator("#export-preview")).to_contain_text("光合作用")
     choose(page, "export-format", text("zh", "export_panel.format.llama_factory"))

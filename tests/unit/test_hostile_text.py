@@ -19,7 +19,9 @@ import sqlalchemy as sa
 from components.page import ASSETS, _as_shown, render
 from studio.access import Actor, Role
 from studio.data import store
+from studio.data.checks import check_of
 from studio.data.checks.base import Context, RowView
+from studio.data.doctor import health
 from studio.data.picture import Picture
 from studio.data.rows import NewRow
 from studio.data.tables import datasets
@@ -66,6 +68,32 @@ _AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 # --- realistic values, with one word wherever people or models write ------------------------------------------------------
+
+
+def doctor(w: str) -> dict[str, Any]:
+    """A report whose open finding has examples, spots, differences and a cluster."""
+    line = Some(check=check_of("html"), key="html", n_rows=2, n_groups=1, n_left=2, n_settled=1, share_saved=3)
+    spots = [{"label": "user", "what": w, "pieces": [["same", w], ["hit", w]]}]
+    part = {"label": "user", "role": "user", "pieces": [["gone", w], ["new", w], ["same", w]]}
+    example = {"no": "1", "id": 1, "spots": spots, "n_more": 2, "after": None, "fate": ""}
+    member = {"id": 1, "no": "1", "question": w, "answer": w, "split": "train", "is_kept": False, "is_unsettled": True}
+    picture_of = picture(w)
+    summary = {"n_rows": 9, "seconds": 1.0, "health": health(9, 9, {}), "picture": picture_of}
+    examined = Some(id="exm_a", revision=1, base_id=w, max_seq_len=512, finished_at=_AT)
+    told = Some(examined=examined, revision=2, is_current=False, lines=[line], clean=[], not_run={}, summary=summary)
+    return {
+        "told": told,
+        "line": line,
+        "detail": {
+            "examples": [example, example | {"after": [part], "fate": w}],
+            "clusters": [{"number": 1, "n_more": 1, "rows": [member, member | {"is_kept": True}]}],
+            "next": 5,
+            "first": False,
+        },
+        "last": {"number": 2, "before": 1, "words": w, "can_undo": True},
+        "wish": "a" * 32,
+        "rule_words": lambda check: check.key,
+    }
 
 
 def job(w: str, **more: Any) -> Some:
@@ -125,6 +153,20 @@ def draft(w: str, found: Some) -> dict[str, Any]:
     file, bad = Some(name=w, chosen=True, problem=None, **more), Some(name=w, chosen=False, problem=problem, **more)
     look = Some(found=found, problem=problem)
     return {"draft": Some(id=w, files=[file, bad]), "at": 0, "file": file, "looks": {0: look}, "first": look, "now": look}
+
+
+def tokens(w: str) -> dict[str, dict[str, Any]]:
+    """A row and a text under one base that takes them, and a row under one that does not."""
+    piece = {"edge": True, "marks": "y", "ids": "1 2", "parts": [(True, "·"), (False, w)]}
+    counts = {"n_tokens": 9, "n_targets": 4, "limit": 8, "is_cut": True, "is_read": True, "n_left_out": 1}
+    said, share = {"well": w, "ends": [w], "faults": [w], "unread": w}, Some(tokens=1, trained=2, beyond=3)
+    seen = {"name": w, "seen": Some(**counts), "turns": [(w, [piece])], "shares": [(w, "user", share)]} | said
+    refused = {"name": w, "seen": None, "problem": {"key": "error.data.name_taken", "params": {"name": w}}}
+    place = Some(row=Some(id=1, split="test"), previous=None, next=2)
+    lens = Some(n_tokens=2, n_chars=1, tokens_per_char=2.0, n_left_out=1)
+    row = {"dataset": w, "n_bases": 2, "place": place, "problem": None, "no": "1", "views": [seen, refused], "difference": w}
+    views = [{"name": w, "lens": lens, "pieces": [piece]}]
+    return {"tokens_row": row, "tokens_lens": {"problem": refused["problem"], "difference": w, "views": views}}
 
 
 def samples(w: str) -> dict[str, dict[str, Any]]:
@@ -191,6 +233,8 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
         "doctor_picture": {"picture": picture(w)},
         "draft": draft(w, found) | {"job": job(w, kind="bring")},
         "draft_rows": {"found": found, "split": "test"},
+        "doctor_empty": {"info": info, "is_working": False, "may_write": True},
+        "doctor_report": doctor(w) | {"info": info, "is_working": False, "may_write": True},
         "export_found": {
             "found": Some(first={"chat": w}, n_rows=9, n_seen=5, n_fit=4, unfit={"chat": {"data.unfit.tools": 1}})
         },
@@ -279,6 +323,7 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
         },
         "split_lock": {"info": info},
         "start": {"dataset": info, "run": None, "done": None, "base": None, "fetching": None, "failed": job(w)},
+        **tokens(w),
     }
 
 

@@ -19,10 +19,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from jinja2 import nodes
 
+from components.data_tab import _VIEWS
 from studio.access import RULES
 from studio.data.card import Card
+from studio.data.checks import CHECKS, check_of
+from studio.data.doctor import AREAS
 from studio.data.export import ExportFormat
 from studio.data.formats import FORMATS, TARGETS
+from studio.data.rows import KINDS as ROW_KINDS
 from studio.data.rows import ROLES, SPLITS
 from studio.data.splits import By
 from studio.engine.chats import AnswerState
@@ -323,6 +327,7 @@ def made_keys() -> dict[str, list[str]]:
         "phases": [f"phase.{phase}" for phase in [*phases(), "queued", "starting"]],
         "answers": [f"chat.state.{state}" for state in get_args(AnswerState) if state in ("stopped", "interrupted", "failed")],
         "roles": [f"role.{role}" for role in ROLES],
+        "row kinds": [f"rows.kind_{kind}" for kind in ROW_KINDS],
         "splits": [f"split.{split}" for split in (*SPLITS, "none", "all")],
         "shapes": [f"data.shape.{shape.name}" for shape in FORMATS],
         "presets": [f"enum.Preset.{preset}" for preset in Preset],
@@ -332,6 +337,10 @@ def made_keys() -> dict[str, list[str]]:
         "split groups": [f"split_panel.by.{name}" for name in get_args(By)],
         "targets": [f"data.target.{target}" for target in TARGETS],
         "parts": [f"data.part.{part.name}" for parts in TARGETS.values() for part in parts],
+        "checks": [f"check.{key}.{name}" for key in CHECKS for name in ("name", "found", "rule", "why")],
+        "mends": [f"check.{key}.{name}" for key in CHECKS if check_of(key).has_mend for name in ("mend", "done")],
+        "areas of health": [f"doctor.area.{area}{part}" for area in AREAS for part in ("", ".how")],
+        "views": [f"data.view.{view}" for view in _VIEWS],
         "devices": [f"settings.use.{name}" for name in ("auto", "cpu", "cuda")],
     }
 

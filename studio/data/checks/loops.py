@@ -158,7 +158,7 @@ _LINE, _SENTENCE, _INSIDE = 0, 1, 3
 _ENDING = re.compile(r"[^\w\s]*[。！？….!?~～][^\w\s]*")
 
 _WORD = re.compile(r"\w")
-_CODE = re.compile(r"[<>{}=\\\[\]]|\":")
+_CODE = re.compile(r"[<>{}=\\\[\]]|\":|\w\(\w")
 _ITEM = re.compile(r"\n[ \t]*(?:[-*+•]\s|[(（]?\d)")
 _NUMBERS_END = (".", ":", "：", "、", ")", "）")
 _LAUGHTER = re.compile(r"[哈呵嘿嘻啊哦嗯呜嗷喵汪咚嘟滴啦哒嘀嗒]|ha|he|la|na|oh|ho|hee|bla|blah", re.IGNORECASE)
@@ -201,7 +201,7 @@ class _Found(NamedTuple):
         last = start + copies * period
         written = self.text[self.words[start].start : self.words[last - 1].end]
         counts = self._counts()
-        if not letters or counts is None or _CODE.search(written):
+        if not letters or counts is None or _CODE.search(written) or self._is_inside_code(written):
             return False
         size = _letters(" ".join(letters))
         if all(_LAUGHTER.fullmatch(word) for word in letters):
@@ -227,6 +227,11 @@ class _Found(NamedTuple):
         numbered = self.words[start + moving[0]]
         is_at_head = moving[0] < 2 or (moving[0] == 2 and self.text[numbered.end : numbered.end + 1] in _NUMBERS_END)
         return True if is_one and counts_up and is_at_head else None
+
+    def _is_inside_code(self, written: str) -> bool:
+        """Whether it stands between two back ticks."""
+        first = self.words[self.run.start].start
+        return "`" not in written and self.text.count("`", self.text.rfind("\n", 0, first) + 1, first) % 2 == 1
 
     def _is_verse(self) -> bool:
         """Whether the copies are short lines and no items of a list; a line alone ends without a full stop."""

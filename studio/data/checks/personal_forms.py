@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from studio.data.checks.base import Mark
 from studio.data.checks.checksums import is_card_number, is_identity_number
@@ -29,7 +28,7 @@ def places(text: str) -> Iterator[Mark]:
     for link in _LINK.finditer(text) if "://" in text else ():
         linked[link.start() : link.end()] = b"\1" * len(link[0])
 
-    def numbers(what: str, pattern: re.Pattern[str], holds: Any) -> Iterator[Mark]:
+    def numbers(what: str, pattern: re.Pattern[str], holds: Callable[[re.Match[str]], bool]) -> Iterator[Mark]:
         for found in pattern.finditer(text):
             if not linked[found.start()] and holds(found):
                 yield Mark(*found.span(), what)
@@ -64,8 +63,6 @@ _NOBODY = re.compile(
     r"|(?:your|x{2,}@|username@|someone@).*|.*@(?:your.*|domain\.com|x+\.com)$",
     re.IGNORECASE,
 )
-
-
 _PASSWORD = re.compile(r"\w://[^\s/@]*\Z")
 
 
@@ -125,8 +122,8 @@ _PHONES = (
 #: Any other number is one where a word says so.
 _NUMBER = re.compile(rf"{_FREE}[(（]?\d(?:[ ()（）\-]{{0,2}}\d){{6,12}}{_END}")
 _PHONE_WORD = re.compile(
-    r"(?:\b(?:tel|telephone|phone|mobile|cell|fax|whatsapp)(?:\s?(?:numbers?|no))?|(?:电话|手机|座机|传真|联系方式)(?:号码|号)?)"
-    r"\W{0,3}(?:(?:is|at)\b|[是为])?\W{0,3}\Z",
+    r"(?:\b(?:tel|telephone|fax)(?:\s?(?:numbers?|no))?|(?:电话|座机|传真)(?:号码|号)?)\W{0,3}(?:(?:is|at)\b|[是为])?\W{0,3}\Z"
+    r"|(?:\b(?:phone|mobile|cell|whatsapp)(?:\s?(?:numbers?|no))?|(?:手机|联系方式)(?:号码|号)?)\W{0,2}(?:[:：=]|\b(?:is|at)\b|[是为])\W{0,3}\Z",
     re.IGNORECASE,
 )
 
@@ -155,7 +152,8 @@ _GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
 _VERSION_BEFORE = re.compile(
     r"(?:\b(?:versions?|ver|v|release|build|rev|revision|firmware|kernel|driver|sections?|sec|chapters?|clauses?|articles?|appendix"
     r"|figures?|fig|tables?|steps?|rules?|items?|paragraphs?|rfc|iso|iec|gb|oid)\b|版本号?|固件|驱动|内核|升级[到至]|更新[到至]"
-    r"|[第章节条款项表图录版§]|[A-Za-z]/)(?:\s(?:is|was|to|number|no))?[\s.:：=\"'为是]{0,3}(?:\d+(?:\.\d+)+\s?(?:,|、|and|or|to|和|与|到|至|-|–)\s?)*\Z",
+    r"|[第章节条款项表图录版§]|[A-Za-z]/)(?:\s(?:is|was|to|number|no))?[\s.:：=\"'为是]{0,3}"
+    r"(?:\d+(?:\.\d+)+\s?(?:,|、|and|or|to|和|与|到|至|-|–)\s?)*\Z",
     re.IGNORECASE,
 )
 _VERSION_BEHIND = re.compile(r"\s?(?:[节章条款项]|版本?|release|version)")

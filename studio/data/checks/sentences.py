@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 __all__ = ["CLOSERS", "ENDS", "sentence_ends", "sentences"]
 
@@ -13,11 +14,12 @@ __all__ = ["CLOSERS", "ENDS", "sentence_ends", "sentences"]
 ENDS = ".!?。！？…⋯"
 CLOSERS = "\"'”’」』）)】]〉》*_~～"
 
+_MARKS = re.compile(f"[{ENDS}]+")
+_CLOSED = re.compile(f"[{re.escape(CLOSERS)}]*")
+
 #: A mark of ASCII ends a sentence before a space, a Chinese letter or nothing; not inside of addresses and numbers.
-_END = re.compile(
-    rf"[。！？…⋯]+[.!?]*[{re.escape(CLOSERS)}]*"
-    rf"|(?<=[^\s.!?])[.!?]{{1,6}}(?=[{re.escape(CLOSERS)}]*(?:\s|\Z|[\u3400-\u9fff]))[{re.escape(CLOSERS)}]*"
-)
+_WIDE = re.compile("[。！？…⋯]")
+_FREE = re.compile(r"\s|\Z|[\u3400-\u9fff]")
 
 #: What stands before a full stop that ends none: the number of an item, an abbreviation, an initial.
 _NO_END = re.compile(
@@ -26,20 +28,31 @@ _NO_END = re.compile(
     re.MULTILINE,
 )
 
+_LINE = re.compile(r"[^\n]+")
 
-def sentence_ends(text: str, start: int = 0) -> Iterator[int]:
+
+def sentence_ends(text: str, start: int = 0, end: int | None = None) -> Iterator[int]:
     """Places right behind each sentence, its marks and its closing quotation marks."""
-    for found in _END.finditer(text, start):
-        if found[0][0] != "." or not _NO_END.search(text[max(0, found.start() - 24) : found.start()]):
-            yield found.end()
+    last = len(text) if end is None else end
+    for found in _MARKS.finditer(text, start, last):
+        closed = _CLOSED.match(text, found.end(), last)
+        after = closed.end() if closed else found.end()
+        is_free = _FREE.match(text, after, last) is not None
+        if _WIDE.search(found[0]) or (is_free and _can_end(text[max(0, found.start() - 24) : found.start()], found[0])):
+            yield after
+
+
+def _can_end(before: str, mark: str) -> bool:
+    """Whether a mark of ASCII ends a sentence behind what stands before it."""
+    return bool(before) and not before[-1].isspace() and not (mark == "." and _NO_END.search(before))
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
     """The parts of a text from sentence to sentence; a line break ends one, too. White space stands at none of their edges."""
-    start = 0
-    for end in sorted({*sentence_ends(text), *(found.start() for found in re.finditer("\n", text)), len(text)}):
-        part = text[start:end]
-        if bare := part.strip():
-            first = start + part.index(bare[0])
-            yield first, first + len(bare)
-        start = end
+    for line in _LINE.finditer(text):
+        start = line.start()
+        for end in chain(sentence_ends(text, *line.span()), (line.end(),)):
+            if bare := text[start:end].strip():
+                first = text.index(bare[0], start)
+                yield first, first + len(bare)
+            start = end

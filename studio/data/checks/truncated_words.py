@@ -22,8 +22,10 @@ HANGING_AFTER_SENTENCES = re.compile(
 
 #: How letters and answers are closed without a mark.
 PARTING = re.compile(
-    r"\W*(?:(?:best|kind|warm|warmest|many|with)?\s*(?:regards|wishes|thanks|love)|(?:yours\s)?(?:sincerely|truly|faithfully|respectfully"
-    r"|cordially)|sincerely yours|yours|cheers|dear\b.{0,30}|(?:thank you|thanks|good luck|hope (?:this|that|it) helps)\b.{0,30}|the end"
+    r"\W*(?:(?:best|kind|warm|warmest|many|with)?\s*(?:regards|wishes|thanks|love)|(?:yours\s)?(?:sincerely|truly|faithfully"
+    r"|respectfully"
+    r"|cordially)|sincerely yours|yours|cheers|dear\b.{0,30}|(?:thank you|thanks|good luck|hope (?:this|that"
+    r"|it) helps)\b.{0,30}|the end"
     r"|amen|(?:祝|谢谢|感谢|多谢|加油|再见|晚安|保重|望采纳|希望|此致|答案|故?选)[^。，]{0,20}|敬礼|敬上|谨启|(?:全文)?完|未完待续)\W*\Z",
     re.IGNORECASE,
 )

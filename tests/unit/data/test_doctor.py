@@ -48,7 +48,7 @@ def rows() -> list[NewRow]:
         chat(*HTML, split="train"),
         chat("近视怎么办？", "⼀年查⼀次视力。<br>少看⼿机，多到户外去。", split="train"),
         chat(*LENSES, split="train"),
-        chat(*LENSES, split="test"),
+        chat("How often should the contact lenses be changed?", "It depends: ask your doctor.", split="test"),
         chat("What is glaucoma?", "A disease of the optic nerve. It is mostly without pain.", split="train"),
         chat("散光是什么？", "角膜的弯曲不均匀，看远看近都会模糊。", split="validation"),
     ]
