@@ -1,4 +1,4 @@
-"""Precision and recall of every check on planted rows: `python -m tests.planted.table [seed]`.
+"""Precision and recall of every check on planted rows: `python -m tests.planted.table [seed …]`, over all seeds together.
 
 The generator beside this file was written by somebody who had not seen the checks; the checks were written by people who had not
 seen it. Rows of `truth` have to be found, rows of `also` may be, any other is a false alarm.
@@ -7,7 +7,7 @@ seen it. Rows of `truth` have to be found, rows of `also` may be, any other is a
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,12 +31,25 @@ _AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Score:
+    """`n_alarms` rows were found that are neither planted nor allowed to be found."""
+
     lang: str
     key: str
     n_planted: int
-    n_found: int
-    recall: float
-    precision: float
+    n_hits: int
+    n_alarms: int
+
+    def __add__(self, other: Score) -> Score:
+        counts = ("n_planted", "n_hits", "n_alarms")
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in counts})
+
+    @property
+    def recall(self) -> float:
+        return self.n_hits / max(1, self.n_planted)
+
+    @property
+    def precision(self) -> float:
+        return self.n_hits / max(1, self.n_hits + self.n_alarms)
 
     @property
     def is_good(self) -> bool:
@@ -75,11 +88,19 @@ def scores_of(lang: str, made: Planted, openings: list[dict[str, Any]], polite: 
 
 
 def _score(lang: str, key: str, found: set[int], truth: set[int], also: set[int]) -> Score:
-    hits, alarms = len(found & truth), len(found - truth - also)
-    return Score(lang, key, len(truth), len(found), hits / max(1, len(truth)), hits / max(1, hits + alarms))
+    return Score(lang, key, len(truth), len(found & truth), len(found - truth - also))
 
 
-def scores(lang: str, seed: int) -> list[Score]:
+def scores(lang: str, *seeds: int) -> list[Score]:
+    """Of all seeds together: some dozen planted rows a check and seed are few for a share of 95 %."""
+    total: dict[str, Score] = {}
+    for seed in seeds:
+        for one in _scores(lang, seed):
+            total[one.key] = total[one.key] + one if one.key in total else one
+    return list(total.values())
+
+
+def _scores(lang: str, seed: int) -> list[Score]:
     openings = planted_openings(lang, seed)
     asked = [next(m["content"] for m in row["content"]["messages"] if m["role"] == "user") for row in openings]
     first = max({text[:2] if lang == "zh" else text.split()[0] for text in asked}, key=lambda start: _n(asked, start))
@@ -91,13 +112,14 @@ def _n(texts: list[str], start: str) -> int:
 
 
 def table(told: list[Score]) -> str:
-    lines = [f"{'check':18} {'lang':4} {'planted':>7} {'told':>5} {'recall':>7} {'precision':>9}"]
+    lines = [f"{'check':18} {'lang':4} {'planted':>7} {'hits':>5} {'alarms':>6} {'recall':>7} {'precision':>9}"]
     for one in sorted(told, key=lambda one: (one.key, one.lang)):
         mark = "" if one.is_good else "  short"
-        lines.append(f"{one.key:18} {one.lang:4} {one.n_planted:7} {one.n_found:5} {one.recall:7.3f} {one.precision:9.3f}{mark}")
+        counts = f"{one.n_planted:7} {one.n_hits:5} {one.n_alarms:6}"
+        lines.append(f"{one.key:18} {one.lang:4} {counts} {one.recall:7.3f} {one.precision:9.3f}{mark}")
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    seed = int(sys.argv[1]) if len(sys.argv) > 1 else 1
-    print(table([score for lang in LANGS for score in scores(lang, seed)]))
+    wanted = [int(word) for word in sys.argv[1:]] or [1]
+    print(table([score for lang in LANGS for score in scores(lang, *wanted)]))

@@ -328,7 +328,7 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
 
 
 #: Templates that show nothing that anybody wrote.
-WITHOUT_TEXT = {"told", "accounts_new", "chat_foot", "data_empty", "links_new", "links_warning", "run_resume"}
+WITHOUT_TEXT = {"told", "accounts_new", "chat_foot", "data_empty", "doctor_empty", "links_new", "links_warning", "run_resume"}
 WITHOUT_TEXT = WITHOUT_TEXT | {"runs_empty", "saved", "split_found", "split_lock"}
 
 

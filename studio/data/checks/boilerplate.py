@@ -132,7 +132,17 @@ def _in_sentence(sentence: str, start: int) -> Iterator[_Cut]:
             yield _Cut(Mark(start, start + last, what), start, start + last)
             return
     for what, found in clauses:
-        yield _Cut(Mark(start + found.start(), start + found.end(), what), start + found.start(), start + found.end())
+        first, last = found.span()
+        is_loose = what == "self" or _is_loose(sentence[:first].rstrip(), sentence[last:])
+        yield _Cut(Mark(start + first, start + last, what), start + first, start + (last if is_loose else first))
+
+
+_LEANING = re.compile(r"\b(?:is|are|was|were|be|been|due|only)\Z", re.IGNORECASE)
+
+
+def _is_loose(before: str, after: str) -> bool:
+    """Whether a clause stands at the head of its sentence, behind a comma, or at the end where nothing leans on it."""
+    return not before or before[-1] in ",，" or (after[:1] in ("", ".", ":", ";", "!", "?", ")") and not _LEANING.search(before))
 
 
 def _search(patterns: Sequence[re.Pattern[str]], sentence: str) -> re.Match[str] | None:

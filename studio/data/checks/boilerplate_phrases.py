@@ -14,7 +14,8 @@ __all__ = ["CLAUSES", "CLOSINGS", "HINTS", "IDLE", "SENTENCES"]
 HINTS = (
     "AI", " ai ", " ai,", "language model", "anguage model", "earning model", "chatbot", "rtificial", "computer program",
     "virtual assistant", "GPT", "Gemini", "Claude", "Bard", "Qwen", "DeepSeek", "Baichuan", "Kimi", "LLaMA", "Llama",
-    "Mistral", "Copilot", "knowledge", "train", "last update", "cutoff", "personal", "feelings", "real-time", "internet",
+    "Mistral", "Copilot", "ERNIE", "Ernie",
+    "knowledge", "train", "last update", "cutoff", "personal", "feelings", "real-time", "internet",
     "browse", "hope ", "Hope ", "et me know", "eel free", "hesitate", "here to help", "here to assist", "人工智能", "模型",
     "机器人", "智能", "虚拟助", "文心", "通义", "豆包", "星火", "混元", "智谱", "Ai", "训练", "知识", "情感", "意识", "个人",
     "互联网", "网络", "实时", "希望", "随时", "尽管",
@@ -23,7 +24,8 @@ HINTS = (
 # --- what a model calls itself ----------------------------------------------------------------------------------------
 
 _NAMES = (
-    r"(?:Chat-?GPT|GPT-?[345]\w*|Claude|Bard|Gemini|Copilot|LLaMA|Llama|Vicuna|Alpaca|Koala|Open ?Assistant|Qwen|DeepSeek"
+    r"(?:ERNIE(?: Bot)?"
+    r"|Chat-?GPT|GPT-?[345]\w*|Claude|Bard|Gemini|Copilot|LLaMA|Llama|Vicuna|Alpaca|Koala|Open ?Assistant|Qwen|DeepSeek"
     r"|Mistral|Baichuan"
     r"|Kimi|ChatGLM|GLM-?\d*|Grok|Ernie(?: Bot)?|Doubao|Hunyuan|MOSS)"
 )
@@ -34,20 +36,21 @@ _MAKERS = (
 _MIND = (
     r"(?:(?:large|generative|general|text-based|conversational|advanced|virtual|helpful|neutral)[ ,]+){0,3}"
     r"(?:(?:AI|A\.I\.|artificial intelligence|machine learning)(?:[- ](?:powered|based))?"
-    r"(?: (?:large |virtual )?(?:language |text |chat )?(?:model|assistant|chat ?bot|bot|system|program|tool|entity|agent|AI))?"
+    r"(?: (?:large |virtual |text-based |generative |conversational )?(?:language |text |chat )?"
+    r"(?:model|assistant|chat ?bot|bot|system|program|tool|entity|agent|AI))?"
     r"|(?:large )?(?:language|text) model(?: AI)?|chat ?bot|computer program|virtual assistant(?=,? (?:powered|trained"
     r"|developed|created)))"
 )
 _MADE = (
     r"(?:,? (?:that (?:was|is) )?(?:trained|developed|created|made|built|designed|powered|programmed) (?:by|to|on|for)\b"
-    r"[^.!?,\n]{0,60})?"
+    r"(?:[^.!?,\n]|(?:Inc|Ltd|Co|Corp)\.){0,60})?"
 )
 
 _WAS = r"I(?: was|['’]ve been| have been|['’]m| am)"
 
 _ZH_NAMES = (
-    r"(?:文心一言|通义千问|通义|讯飞星火|星火|智谱清言|豆包|混元|盘古|百川|悟道|天工|小爱同学|小度"
-    rf"|(?i:{_NAMES}))"
+    r"(?:(?:文心一言|通义千问|通义|讯飞星火|星火|智谱清言|豆包|混元|盘古|百川|悟道|天工|小爱同学|小度"
+    rf"|(?i:{_NAMES}))(?:大模型|大语言模型|智能)?)"
 )
 _ZH_MAKERS = (
     r"(?:百度|阿里\w{0,4}|腾讯|华为|字节\w{0,2}|科大讯飞|智谱\w{0,2}|清华\w{0,4}|谷歌|微软|深度求索|月之暗面|[^，。！？\s]{2,12}(?:公司|团队|实验室)"
@@ -101,7 +104,7 @@ SENTENCES: dict[str, tuple[re.Pattern[str], ...]] = {
             rf"|programmed)\b))"
             rf"|{_NAMES}\b)"
         ),
-        re.compile(rf"\b[Mm]y name is {_NAMES}\b"),
+        re.compile(rf"\b[Mm]y name is {_NAMES}\b|\bI, (?:as|being) (?:an? {_MIND}|{_NAMES}),"),
         re.compile(
             r"\b(?:[Tt]his|[Tt]he above) (?:answer|response|reply|text|content|message|article)(?: was| is| has been) (?:\w+ )?"
             rf"(?:generated|written|produced|created|provided) (?:by|with|using) (?:an? )?(?:{_MIND}|{_NAMES})"

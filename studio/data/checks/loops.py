@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -27,6 +28,14 @@ _ZLIB, _FROM_LETTERS = 6.0, 400
 #: A word of so many letters that is one syllable over and over: nononono.
 _LONG_WORD, _SYLLABLE = 40, 6
 
+_CLAUSE_COPIES = 6
+
+#: One sign 24 times, or up to 4 signs between spaces 10 times: no words, so that they are in no run.
+_SIGNS = re.compile(
+    r"(?P<sign>\w)(?P=sign){23,}|(?P<pair>(?P<first>[^\w\s|])(?!(?P=first))[^\s|])(?P=pair){23,}"
+    r"|(?<!\S)(?P<unit>[^\s|\-=_*#]{1,4}) (?:(?P=unit) ?){9,}(?:(?P=unit)|(?=\s|\Z))"
+)
+
 _PASSES = 5
 
 #: A text that still repeats itself so much when its runs are gone is not mended. Prose is below 0.1.
@@ -37,12 +46,12 @@ class Loops(AnswerCheck):
     """Found are, outside of fenced code, tables and quoted lines:
 
     `run`: a block that stands several times in a row, whatever its punctuation: 3 times from 3 words and 12 letters on (a Chinese
-    letter counts three), twice if it is whole sentences of 60 letters, 6 times if it is shorter, 10 times a single word; 4 times
-    if the copies differ in a number at their head that counts up, 5 times lines of verse, 20 times laughter. Also a word of 40
-    letters that is one syllable over and over.
+    letter counts three), twice if it is whole sentences of 60 letters, 6 times if it is shorter, 10 times a single word or a few
+    signs (1. 1. 1.), 24 times one sign or two (=+=+) behind words; 4 times if the copies differ in a number at their head that
+    counts up, 5 times lines of verse, 20 times laughter. Also a word of 40 letters that is one syllable over and over.
     `copy`: a paragraph of two sentences and 180 letters that comes again elsewhere.
-    `share`: a text in which 60 % of the 4-grams have been there before (seq-rep-4), from 50 tokens on, or whose words zlib packs
-    to a sixth, from 400 letters on.
+    `share`: a text of which one clause that stands in it 6 times makes up half; or in which 60 % of the 4-grams have been there
+    before (seq-rep-4), from 50 tokens on; or whose words zlib packs to a sixth, from 400 letters on.
 
     Mended: of a run one copy stays, also where the last one is cut off. Where more than runs is found, a person decides.
     """
@@ -58,21 +67,29 @@ class Loops(AnswerCheck):
     }
 
     def marks(self, text: str) -> Sequence[Mark]:
-        if not (hint := _hint(text)):
+        hint = _hint(text)
+        signs = _SIGNS.search(text)
+        if hint is None and signs is None:
             return []
         parts = list(_prose(text))
-        found: list[Mark] = []
+        found = [Mark(*match.span(), "run") for match in _signs(text, parts)] if signs else []
+        if hint is None:
+            return found
         if hint.runs:
             found += [Mark(loop.again, loop.end, "run") for loop in _loops(text, parts)]
             found += [Mark(*span, "run") for span in _syllables(text, parts)]
         if hint.copies:
             found += [Mark(*span, "copy") for span in _copied(text, parts) if not any(span[0] < mark.end for mark in found)]
+        if hint.share and not found and _has_one_clause("\n".join(text[start:end] for start, end in parts)):
+            found.append(Mark(0, 0, "share"))
         if hint.share and not found and _is_repeated(" ".join(token.text for part in parts for token in tokens(text, *part))):
             found.append(Mark(0, 0, "share"))
         return found
 
     def mend(self, text: str) -> str:
         new = text
+        for found in reversed(list(_signs(text, list(_prose(text))))):
+            new = new[: found.start()] + (found["sign"] or found["unit"] or "") + new[found.end() :]
         for _ in range(_PASSES):  # one may stand inside another
             loops = list(_loops(new, list(_prose(new)))) if _hint(new) else []
             for loop in reversed(loops):
@@ -264,6 +281,14 @@ class _Found(NamedTuple):
 # --- what is no run ---------------------------------------------------------------------------------------------------
 
 
+def _signs(text: str, parts: Sequence[tuple[int, int]]) -> Iterator[re.Match[str]]:
+    for part in parts:
+        for found in _SIGNS.finditer(text, *part):
+            line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+            if found["pair"] is None or _WORD.search(line):  # alone on its line it is an ornament
+                yield found
+
+
 def _syllables(text: str, parts: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     for part in parts:
         for found in _LONG_WORDS.finditer(text, *part):
@@ -290,6 +315,12 @@ def _is_paragraph(line: str) -> bool:
     if _ITEM.match("\n" + line) or _CODE.search(line) or len(_SENTENCE_END.findall(line)) < 2:
         return False
     return _letters(line) >= _PARAGRAPH
+
+
+def _has_one_clause(text: str) -> bool:
+    """Whether half of it is one clause, with changing words behind it."""
+    counted = Counter(_CLAUSE.findall(text)).most_common(1)
+    return any(n >= _CLAUSE_COPIES and 2 * n * len(clause) >= len(text) for clause, n in counted)
 
 
 def _is_repeated(words: str) -> bool:

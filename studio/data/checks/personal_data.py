@@ -42,8 +42,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 class PersonalData(TextCheck):
     """Found are, in every text of a row and with full-width digits too:
 
-    `mail`: mail addresses. Not those at example.com and its like, of placeholders (your.name@…), git@host and file names
-    (icon@2x.png).
+    `mail`: mail addresses. Not those of placeholders (your.name@…, user@example.com), git@host and file names (icon@2x.png).
     `phone`: Chinese mobile numbers, landlines with an area code, +86, North American numbers with their marks, international ones
     with a plus, and 7 to 13 digits behind a word like "Tel" or 电话. Not hotlines (400, 800, 1-800), which are meant to be known.
     `id`: Chinese identity numbers with their check character, and old ones of 15 digits; province and day of birth must exist.

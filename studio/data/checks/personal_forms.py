@@ -58,7 +58,9 @@ _LINK = re.compile(r"\bhttps?://[^\s<>\"'，。；）、]{1,2000}", re.IGNORECAS
 _AT_DOMAIN = re.compile(r"@((?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}[A-Za-z]{2,24})(?![A-Za-z0-9])")
 _LOCAL_PART = re.compile(r"(?<![A-Za-z0-9._%+*@\-])[A-Za-z0-9_][A-Za-z0-9._%+\-]{0,63}\Z")
 _NOBODY = re.compile(
-    r"git@|.*@(?:.+\.)?(?:example\.(?:com|org|net|edu|cn)|example|test|invalid|localhost|local)$"
+    r"git@|.*@(?:.+\.)?(?:test|invalid|localhost|local)$"
+    r"|(?:user|name|mail|email|e-mail|test|me|you|foo|bar|alice|bob|info|admin|contact|support|noreply|no-reply|example"
+    r"|(?:john|jane)[._]?doe)\d?@(?:.+\.)?example(?:\.\w+)?$"
     r"|.*\.(?:png|jpe?g|gif|svg|webp|ico|css|js|ts|py|html?|json|pdf|md|txt)$"
     r"|(?:your|x{2,}@|username@|someone@).*|.*@(?:your.*|domain\.com|x+\.com)$",
     re.IGNORECASE,

@@ -10,7 +10,7 @@ from functools import cached_property
 from studio.data.checks.answers import AnswerCheck
 from studio.data.checks.base import Mark
 from studio.data.checks.sentences import ENDS, sentence_ends
-from studio.data.checks.truncated_words import HANGING, HANGING_AFTER_SENTENCES, PARTING
+from studio.data.checks.truncated_words import HANGING, HANGING_AFTER_SENTENCES, HANGING_IN_SENTENCE, PARTING
 
 __all__ = ["Truncated"]
 
@@ -33,7 +33,8 @@ class Truncated(AnswerCheck):
     `sentence`: ends with a letter, although the sentences before it and the lines like it (items among items) end with marks; the
     line has words for a sentence and is no title, name or labelled value. A text of one sentence alone is found from nine words
     on, if a conjunction joins its clauses. Not in Chinese written in passing: with Latin commas, or a particle such as 了 last.
-    `word`: ends with a word that asks for another: the, and, because, 以及; where sentences before it have marks also of, to, 较.
+    `word`: ends with a word that asks for another: the, and, because, 以及; where sentences before it have marks, or from seven
+    words on, also of, to, 较.
     `mark`: ends with a comma, colon, opening bracket or hyphen, other than the line before.
     `bracket`: ends with a letter inside of brackets or quotation marks.
     `item`, `table`, `fence`: is the number of an item that holds nothing, a row of a table without its end, code without a fence
@@ -82,12 +83,12 @@ _FENCE = re.compile(r"^[ \t]*(?:```|~~~)(?!.*```)", re.MULTILINE)
 _FENCED = re.compile(r"^[ \t]*(```|~~~).*?^[ \t]*\1[^\n]*$", re.MULTILINE | re.DOTALL)
 _INLINE_CODE = re.compile(r"`[^`\n]+`")
 
-_BREAKS_OFF = re.compile(r"[,，、:：(（\[【{“‘「『《]\Z|[A-Za-z]-\Z|[^-—]——?\Z")
+_BREAKS_OFF = re.compile(r"[,，、:：;；(（\[【{“‘「『《]\Z|[A-Za-z]-\Z|[^-—]——?\Z")
 _REPEATED_MARKS = ",，:："
 
 #: Headings, pictures, lines of code and formulas; addresses, numbers with a unit and tags at the end of a line.
 _FIXED = re.compile(
-    r"^\s*(?:#|!\[|@|\$ |(?:import|from|def|class|return|SELECT|FROM|WHERE)\b)|\t.*\t|[{}=<>\\|]|;\Z|\w\(\)"
+    r"^\s*(?:#|!\[|@|\$ |(?:import|from|def|class|return|SELECT|FROM|WHERE)\b)|\t.*\t|[{}=<>\\|]|(?:\A|\n)\S*(?:\s\S+)?;\Z|\w\(\)"
     r"|(?:https?://|www\.)\S*\Z|\S[@/.]\w+\Z|#\w+\Z"
 )
 _ITEM = re.compile(r"\s*(?:[-*+•·–]\s|[(（]?\d{1,3}[.)、）]|[(（]?[a-zA-Z][.)）]\s|[一二三四五六七八九十]+、|[①-⑳])")
@@ -97,7 +98,8 @@ _LABELLED = re.compile(r"\s*(?:[-*+•]\s|\d+[.)、]\s*)?[^.。!?:：]{1,40}[:�
 
 #: Two clauses: whoever writes so writes a full stop, too. In Chinese many do not.
 _TWO_CLAUSES = re.compile(
-    rf"[A-Z](?=\S*(?:\s+\S+){{{_ALONE - 1}}}).*[,;:]\s(?:and|but|so|yet|or|with|which|who|while|because|as|when|where|then)\s.*"
+    rf"[A-Z](?=\S*(?:\s+\S+){{{_ALONE - 1}}})(?:.*[,;:]\s(?:and|but|so|yet|or|with|which|who|while|because|as|when|where|then)\s"
+    r"|.*;\s|.*\b(?:that|until|because|although|unless|while)\s).*"
 )
 _INNER_COMMA = re.compile(r"[,，]\s*\w")
 
@@ -207,6 +209,8 @@ class _Tail:
         if not self.line[-1].isalpha():
             return ""
         if self.n_sentences and HANGING_AFTER_SENTENCES.search(self.fragment):
+            return "word"
+        if not _is_title(self.line) and HANGING_IN_SENTENCE.search(self.fragment):
             return "word"
         if _has_open_bracket(self.fragment):
             return "bracket"

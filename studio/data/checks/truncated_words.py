@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["HANGING", "HANGING_AFTER_SENTENCES", "PARTING"]
+__all__ = ["HANGING", "HANGING_AFTER_SENTENCES", "HANGING_IN_SENTENCE", "PARTING"]
 
 #: Nothing that is whole ends so, in whatever style: articles, conjunctions, 和 that is not the end of 温和.
 HANGING = re.compile(
     r"\b(?:the|an|and|or|because|although|whereas|into|its|their|your|our|my|than|unless|whose|via|and/or|including|such as"
-    r"|e\.g\.|i\.e\.)\Z"
+    r"|e\.g\.|i\.e\.|(?:in|with|of|to|for|on|at|by|from|is|was|as|has|have|needs?) an?)\Z"
     r"|(?:以及|因为|由于|但是|而且|并且|或者|如果|虽然|为了|对于|关于|例如|比如|包括|根据|按照|一种|这种|这些|其中|从而|使得)\Z"
     r"|(?<![饱柔温缓平总随谦祥调共中附暖之])和\Z|(?<![参赠给授])与\Z|(?<![普涉得不波顾提危触埃遍殃论以])及\Z"
 )
@@ -19,6 +19,9 @@ HANGING_AFTER_SENTENCES = re.compile(
     r"\b(?:a|of|to|by|as|from|with|is|are|was|were|be|been|if|very|which)\Z|(?<!比)较\Z|[很更最]\Z"
     r"|(?:即将|正在|能够|所以|因此|此外|另外|同时|首先|其次|最后|然后)\Z"
 )
+
+#: Nor so in a sentence of seven words and more, although it may be the only one.
+HANGING_IN_SENTENCE = re.compile(r"\A[A-Z\"'“]\S*(?:\s+\S+){5,}\s+(?:of|to|if|by|from|a|an)\Z")
 
 #: How letters and answers are closed without a mark.
 PARTING = re.compile(

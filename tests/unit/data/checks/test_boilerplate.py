@@ -105,6 +105,12 @@ def test_an_answer_of_which_nothing_remains_is_left_for_a_person(text: str) -> N
     assert mended(text) == text
 
 
+def test_a_clause_that_the_sentence_leans_on_is_left_for_a_person() -> None:
+    text = "The list is based on my training data, so it may be old."
+    assert whats(text) == {"training"}
+    assert mended(text) == text
+
+
 def test_a_row_of_a_table_is_left_for_a_person() -> None:
     text = "| Day | Dose |\n| --- | --- |\n| 1 | 5 mg | I hope this helps!"
     assert whats(text) == {"closing"}

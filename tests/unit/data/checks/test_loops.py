@@ -50,6 +50,7 @@ CLEAN = [
     ("- You need a pen.\n- You need a book.\n- You need a lamp.\n- You need a desk.", "items that begin alike"),
     ("| a | N/A | N/A | N/A | N/A |\n| b | N/A | N/A | N/A | N/A |", "a table"),
     ("```\nprint(1)\nprint(1)\nprint(1)\nprint(1)\nprint(1)\nprint(1)\n```", "code"),
+    ("Nest it: `=" + 'SUBSTITUTE(' * 6 + 'A1,"a","b")' * 6 + "`", "a formula"),
     ('{"name": "a", "n": 0, "name": "a", "n": 0, "name": "a", "n": 0}', "bare JSON"),
     ("[Company], [Place], [Year]\n[Company], [Place], [Year]\n[Company], [Place], [Year]", "a form"),
     ("The bus leaves at 7:05. The bus leaves at 8:10. The bus leaves at 9:05. The bus leaves at 9:55.", "numbers that tell"),
