@@ -62,17 +62,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Told:
-    """The newest examination of a dataset. `is_current`: nothing has changed since."""
+    """The newest examination of a dataset. `is_current`: the rows are those that were examined, maybe again after an undo."""
 
     examined: Examined
     revision: int
+    is_current: bool
     lines: list[Line]
     clean: list[Check]
     not_run: dict[str, str]
-
-    @property
-    def is_current(self) -> bool:
-        return self.revision == self.examined.revision
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -134,6 +131,7 @@ class DoctorService:
         found = examinations.newest(self._db, dataset_id)
         if found is None:
             return None
+        is_current = info.content_hash == found.content_hash
         lines, clean = [], []
         not_run = found.summary["not_run"]
         for key, counts in found.summary["checks"].items():
@@ -141,15 +139,16 @@ class DoctorService:
                 continue  # of a check that has gone since
             check = self._check(found, key)
             if counts["n_rows"]:
-                lines.append(self._line(found, check, counts, info.revision))
+                lines.append(self._line(found, check, counts, None if is_current else info.revision))
             elif key not in not_run:
                 clean.append(check)
         lines.sort(key=lambda line: (line.n_left == 0, -line.n_rows))
-        return Told(found, info.revision, lines, clean, not_run)
+        return Told(found, info.revision, is_current, lines, clean, not_run)
 
-    def _line(self, found: Examined, check: Check, counts: dict[str, Any], revision: int) -> Line:
+    def _line(self, found: Examined, check: Check, counts: dict[str, Any], revision: int | None) -> Line:
+        """`revision` is where the rows are not those that were examined."""
         n_left, n_settled = counts["n_rows"], counts["n_mends"]
-        if revision != found.revision:
+        if revision is not None:
             n_left, n_settled = self._left(found, check, revision)
         saving = None
         if counts["tokens_before"] and counts["tokens_after"]:  # rows that go save nothing that anybody wanted
