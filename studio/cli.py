@@ -428,6 +428,7 @@ def clean(json_: AsJson = False, lang: InLang = "") -> None:
 
 
 from studio.cli_data import data_app  # noqa: E402 (their commands are made of what stands above)
+from studio.cli_doctor import doctor_app  # noqa: E402
 from studio.cli_edits import edits_app  # noqa: E402
 from studio.cli_purge import purge_app  # noqa: E402
 from studio.cli_user import user_app  # noqa: E402
@@ -436,6 +437,7 @@ app.add_typer(user_app, name="user")
 app.add_typer(purge_app, name="purge")
 app.add_typer(data_app)
 app.add_typer(edits_app)
+app.add_typer(doctor_app)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from studio.data.rows import NewRow, search_text  # noqa: E402
 from studio.ids import new_id, time_text  # noqa: E402
 from studio.jobs.spec import checked  # noqa: E402
 
-__all__ = ["edits_app"]
+__all__ = ["change_rows", "edits_app"]
 
 #: Fields beside the content whose changes are told.
 _FIELDS = ("kind", "split", "group_key", "topic", "tags", "references", "rule", "flag", "origin", "extra")
@@ -80,27 +80,32 @@ def replace(
     """Replace a text everywhere in a dataset; with --dry-run, only show how many rows would change, and examples."""
 
     def work(shell: _Shell) -> None:
-        edits, actor = shell.services.edits, shell.actor
         options = {"find": find, "put": put, "regex": regex, "match_case": match_case, "where": where}
         dataset = _dataset_id(shell, name)
         values = {"dataset": dataset, "filter": {"split": split or None}, "message": message}
         spec = checked(BulkSpec, values | {"operation": {"do": "replace"} | options})
-        if dry_run:
-            _tell_preview(shell, edits.preview(actor, spec))
-            return
-        made = edits.apply(actor, spec, request_id=new_id("job"))
-        facts: dict[str, Any] = {"revision": made.revision, "changes": made.changes, "refused": made.refused}
-        if made.job_id is not None:
-            shell.need_worker()
-            facts |= _follow(shell, made.job_id).result or {}
-        _say_refused(shell, facts["refused"])
-        if facts["revision"] is None:
-            shell.answer(facts, shell.t("cli.edits.nothing"))
-            return
-        newest = edits.history(actor, dataset, before=facts["revision"] + 1, limit=1)[0]
-        shell.answer(facts, _line(shell, newest))
+        change_rows(shell, spec, dry_run)
 
     _command(json_, lang, work)
+
+
+def change_rows(shell: _Shell, spec: BulkSpec, dry_run: bool) -> None:
+    """Do a bulk change, or say what it would do."""
+    edits, actor = shell.services.edits, shell.actor
+    if dry_run:
+        _tell_preview(shell, edits.preview(actor, spec))
+        return
+    made = edits.apply(actor, spec, request_id=new_id("job"))
+    facts: dict[str, Any] = {"revision": made.revision, "changes": made.changes, "refused": made.refused}
+    if made.job_id is not None:
+        shell.need_worker()
+        facts |= _follow(shell, made.job_id).result or {}
+    _say_refused(shell, facts["refused"])
+    if facts["revision"] is None:
+        shell.answer(facts, shell.t("cli.edits.nothing"))
+        return
+    newest = edits.history(actor, spec.dataset, before=facts["revision"] + 1, limit=1)[0]
+    shell.answer(facts, _line(shell, newest))
 
 
 @edits_app.command()

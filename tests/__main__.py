@@ -89,7 +89,7 @@ _ALONE = (
 )
 _SHARED = ("-n", "2", "--dist", "loadfile")
 
-_BENCHES = ("startup", "survive", "data")
+_BENCHES = ("startup", "survive", "data", "doctor")
 
 
 STAGES = (

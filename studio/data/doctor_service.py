@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,9 +115,11 @@ class DoctorService:
             return insert_job(connection, spec=spec.as_dict(), name=info.name, author=actor.user_id, request_id=request_id)
 
     @allows("dataset.write")
-    def examine_here(self, actor: Actor, spec: DoctorSpec) -> Told:
-        """The same in this thread: for a shell, where somebody waits for nothing else."""
-        examine_dataset(self._db, self._settings, spec, actor.user_id)
+    def examine_here(
+        self, actor: Actor, spec: DoctorSpec, *, on_row: Callable[[int, int], None] = lambda n, total: None
+    ) -> Told:
+        """The same in this thread: for a shell, where somebody waits for nothing else. `on_row` as in `examine_dataset`."""
+        examine_dataset(self._db, self._settings, spec, actor.user_id, on_row=on_row)
         told = self.report(actor, spec.dataset)
         assert told is not None
         return told

@@ -46,10 +46,10 @@ class TooLong(RowCheck):
         if shown is None:
             return []
         try:
+            if _n_tokens(*shown, template) <= limit:
+                return []
             rendered = render(*shown, template)
         except StudioError:  # told by "what the model sees" and by training, each with its reason
-            return []
-        if rendered.n_tokens <= limit:
             return []
         return [_cut_at(view, rendered.text, rendered.offsets[limit][0])]
 
@@ -84,9 +84,17 @@ class TooLong(RowCheck):
 
     def _fits(self, messages: list[dict[str, Any]], content: Content, template: Template) -> bool:
         try:
-            return render("chat", content | {"messages": messages}, template).n_tokens <= self.context.max_seq_len
+            return _n_tokens("chat", content | {"messages": messages}, template) <= self.context.max_seq_len
         except StudioError:
             return False
+
+
+def _n_tokens(kind: str, content: Content, template: Template) -> int:
+    """`render(…).n_tokens` without finding out which of them are trained, which renders a conversation several times."""
+    if kind == "text":
+        return render(kind, content, template).n_tokens
+    text = template.text(content["messages"], tools=content.get("tools"))
+    return len(template.tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def _as_trained(row: NewRow) -> tuple[str, Content] | None:

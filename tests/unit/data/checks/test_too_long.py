@@ -67,3 +67,12 @@ def test_without_a_base_nothing_is_counted_and_it_says_so() -> None:
     check = TooLong()
     assert check.missing == "doctor.not_run.no_base"
     assert not check.spots(RowView(talk(("a", "b" * 10_000))))
+
+
+def test_rows_are_counted_as_they_are_rendered(model_folder: Callable[..., Path]) -> None:
+    for family in ("chatml", "llama3", "gemma"):
+        template = Template.load(model_folder(family))
+        for row in (talk(("What is hypertension?", "高血压。" * 40)), NewRow("text", {"text": "青光眼会损害视神经。" * 40})):
+            n = length(row, template)
+            assert not TooLong(Context("b", template, n)).spots(RowView(row))
+            assert TooLong(Context("b", template, n - 1)).spots(RowView(row))
