@@ -36,6 +36,8 @@ _SIGNS = re.compile(
     r"|(?<!\S)(?P<unit>[^\s|\-=_*#]{1,4}) (?:(?P=unit) ?){9,}(?:(?P=unit)|(?=\s|\Z))"
 )
 
+_FOUR = re.compile(r"(.)\1{3}", re.DOTALL)
+
 _PASSES = 5
 
 #: A text that still repeats itself so much when its runs are gone is not mended. Prose is below 0.1.
@@ -68,8 +70,8 @@ class Loops(AnswerCheck):
 
     def marks(self, text: str) -> Sequence[Mark]:
         hint = _hint(text)
-        signs = _SIGNS.search(text)
-        if hint is None and signs is None:
+        signs = _may_have_signs(text) and _SIGNS.search(text)
+        if hint is None and not signs:
             return []
         parts = list(_prose(text))
         found = [Mark(*match.span(), "run") for match in _signs(text, parts)] if signs else []
@@ -279,6 +281,11 @@ class _Found(NamedTuple):
 
 
 # --- what is no run ---------------------------------------------------------------------------------------------------
+
+
+def _may_have_signs(text: str) -> bool:
+    """Cheaper than the pattern, which looks at every place: of 24 equal signs, four stand six places apart."""
+    return _FOUR.search(text[::6]) is not None or any(word == after for word, after in pairwise(text.split()))
 
 
 def _signs(text: str, parts: Sequence[tuple[int, int]]) -> Iterator[re.Match[str]]:

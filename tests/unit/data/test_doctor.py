@@ -26,6 +26,7 @@ from studio.ids import new_id
 from studio.jobs.context import JobContext, StoppedByRequest
 from studio.jobs.queue import select_jobs
 from studio.models.catalogue import Base
+from studio.purge import Wanted
 from studio.services import Services
 from studio.settings import Settings
 from studio.text import LANGS, catalogue, text
@@ -299,3 +300,13 @@ def test_wishes_that_cannot_be_are_refused_in_words(services: Services, actor: A
             services.doctor.mend(actor, dataset_id, key, request_id="x")
     with pytest.raises(DataError, match=r"error\.doctor\.no_check"):
         services.doctor.examples(actor, dataset_id, "nothing")
+
+
+def test_what_was_said_of_rows_goes_when_rows_are_purged(services: Services, actor: Actor, db: Database) -> None:
+    """A report repeats how rows begin; the rows of one person may be a third of them."""
+    dataset_id = dataset(db, [*rows(), chat("Maria Huber asks", "She has a stye.", split="train")])
+    examined(services, actor, dataset_id)
+    services.purge.run(actor, Wanted(phrase="Maria Huber"), delete_checkpoints=False, confirm="Maria Huber")
+    assert services.doctor.report(actor, dataset_id) is None
+    with db.read() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(findings)).scalar() == 0
