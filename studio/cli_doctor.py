@@ -68,7 +68,8 @@ def mend(
         told = shell.services.doctor.report(shell.actor, dataset)
         if told is None or not told.is_current:
             _examined(shell, dataset, None, _LIMIT)
-        change_rows(shell, shell.services.doctor.operation(dataset, key).model_copy(update={"message": message}), dry_run)
+        spec = shell.services.doctor.mend_spec(shell.actor, dataset, key)
+        change_rows(shell, spec.model_copy(update={"message": message}), dry_run)
 
     _command(json_, lang, work)
 

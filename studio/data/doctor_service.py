@@ -226,8 +226,9 @@ class DoctorService:
 
     # 3 Doing
 
-    def operation(self, dataset_id: str, key: str) -> BulkSpec:
-        """The mend of a check as a bulk change of the rows that it has found."""
+    @allows("dataset.read")
+    def mend_spec(self, actor: Actor, dataset_id: str, key: str) -> BulkSpec:
+        """The mend of a check as a bulk change of the rows that it has found, to be looked at or done."""
         found = self._newest(dataset_id)
         operation = Mend(check=key, base=found.base_id, max_seq_len=found.max_seq_len)
         return BulkSpec(dataset=dataset_id, filter=Filter(finding=f"{found.id}.{key}"), operation=operation)
@@ -235,7 +236,7 @@ class DoctorService:
     @allows("dataset.write")
     def mend(self, actor: Actor, dataset_id: str, key: str, *, request_id: str) -> Applied:
         """Mend what the newest examination has found and what can be mended without a person, as one revision."""
-        return self._edits.apply(actor, self.operation(dataset_id, key), request_id=request_id)
+        return self._edits.apply(actor, self.mend_spec(actor, dataset_id, key), request_id=request_id)
 
     @allows("dataset.write")
     def set_aside(self, actor: Actor, dataset_id: str, key: str, why: str, *, request_id: str) -> Applied:

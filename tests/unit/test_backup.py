@@ -26,7 +26,7 @@ from studio.backup.archive import ArchiveWriter
 from studio.cli import app
 from studio.data.drafts import DraftFile, enter
 from studio.data.store import DatasetInfo
-from studio.data.tables import datasets, ended_again, locked_prompts, rows, undone
+from studio.data.tables import datasets, ended_again, examinations, findings, locked_prompts, rows, undone
 from studio.db import Database, metadata, schema_head
 from studio.engine.tables import answers, chats, engines, thumbs, turns
 from studio.ids import new_id, now
@@ -152,6 +152,11 @@ def lived_in(services: Services, actor: Actor, settings: Settings, run_id: str, 
         connection.execute(ended_again.insert().from_select(["row_id", "number", "dataset_id"], first_row))
         connection.execute(attempts.insert().values(target="ana", address="192.0.2.1", at=now()))
         connection.execute(thumbs.insert().values(answer_id=answer["id"], user_id=user.id, value=1, created_at=now()))
+        about = {"id": new_id("exm"), "dataset_id": dataset_id, "revision": 1, "content_hash": "0" * 64, "base_id": "tiny"}
+        said = {"max_seq_len": 512, "author": user.id, "created_at": now(), "finished_at": now(), "summary": {"score": 91}}
+        connection.execute(examinations.insert().values(**about | said))
+        finding = {"examination_id": about["id"], "check_key": "html", "position": 1024, "row_id": 1, "mends": True}
+        connection.execute(findings.insert().values(**finding))
     for name in ("engines/eng_a/token", "tmp/worker.lock", "tmp/half", "uploads/x.tmp", "models/.b.part/model.safetensors"):
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text("passing")
