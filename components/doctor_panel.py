@@ -19,10 +19,14 @@ from studio.data.checks.base import SetCheck
 from studio.data.doctor_job import DoctorSpec
 from studio.data.doctor_service import Line, Told
 from studio.errors import DataError, NotFoundError
+from studio.jobs.spec import checked
 
 __all__ = ["build"]
 
 _DEFAULT_LIMIT = 512
+
+#: No position has so many.
+_DIGITS = 18
 
 #: Examples of a finding that are shown at once.
 _SHOWN = 5
@@ -33,7 +37,7 @@ def build(page: Page) -> None:
     with gr.Group(elem_id="doctor-form", elem_classes=EDITORS), gr.Row(equal_height=True):
         base = late_choice(label=t("doctor.base"), info=t("doctor.base.help"), elem_id="doctor-base")
         limit = gr.Number(
-            _DEFAULT_LIMIT, precision=0, minimum=16, label=t("doctor.limit"), info=t("doctor.limit.help"), elem_id="doctor-limit"
+            _DEFAULT_LIMIT, precision=0, label=t("doctor.limit"), info=t("doctor.limit.help"), elem_id="doctor-limit"
         )
         examine = gr.Button(t("doctor.examine"), variant="primary", elem_id="doctor-examine")
     report = gr.HTML(elem_id="doctor-report", padding=False)
@@ -50,9 +54,9 @@ def _wire(page: Page, form: tuple[Any, ...], report: Any, wish: Any, acts: dict[
 
     @page.event("dataset.read")
     def open_panel(request: gr.Request) -> tuple[Any, ...]:
-        actor, dataset = actor_of(request), ids_of(request).get("dataset", "")
+        actor = actor_of(request)
         bases = [(one.name, one.id) for one in services.models.ready(actor)]
-        told = services.doctor.report(actor, dataset)
+        told = _told(page, request)
         last = "" if told is None else told.examined.base_id
         chosen = next((id_ for _, id_ in bases if id_ == last), bases[0][1] if bases else "")
         choices = gr.update(choices=[*bases, (page.t("doctor.no_base"), "")], value=chosen)
@@ -61,9 +65,8 @@ def _wire(page: Page, form: tuple[Any, ...], report: Any, wish: Any, acts: dict[
 
     @page.event("dataset.write")
     def begin(base_id: str | None, max_seq_len: float | None, mine: str, request: gr.Request) -> tuple[Any, ...]:
-        spec = DoctorSpec(
-            dataset=ids_of(request).get("dataset", ""), base=base_id or "", max_seq_len=int(max_seq_len or _DEFAULT_LIMIT)
-        )
+        wanted = {"dataset": ids_of(request).get("dataset", ""), "base": base_id or ""}
+        spec = checked(DoctorSpec, wanted | {"max_seq_len": int(max_seq_len or _DEFAULT_LIMIT)})
         services.doctor.examine(actor_of(request), spec, request_id=mine)
         return link(tab="data", check="", found="") + f"#{mine}", new_request_id()
 
@@ -95,7 +98,7 @@ def _wire(page: Page, form: tuple[Any, ...], report: Any, wish: Any, acts: dict[
         if services.data.get(actor, dataset).revision != int(number):
             raise DataError("error.rows.moved_on")
         services.edits.undo(actor, dataset)
-        return _report(page, request, services.doctor.report(actor, dataset))
+        return _report(page, request, _told(page, request))
 
     page.opens["data-doctor"].click(open_panel, None, [base, limit, request_id, report], **OPEN)
     examine.click(begin, [base, limit, request_id], [page.go, request_id], **PRIVATE)
@@ -117,8 +120,14 @@ def _after(page: Page, request: gr.Request, made: Applied) -> str:
         page.tell("rows.b_goes_on")
     elif made.revision is None:
         page.tell("doctor.nothing_done")
-    told = page.services.doctor.report(actor_of(request), ids_of(request).get("dataset", ""))
-    return _report(page, request, told)
+    return _report(page, request, _told(page, request))
+
+
+def _told(page: Page, request: gr.Request) -> Told | None:
+    """None for a dataset that was not examined, or an address without one."""
+    with contextlib.suppress(NotFoundError):
+        return page.services.doctor.report(actor_of(request), ids_of(request).get("dataset", ""))
+    return None
 
 
 def _report(page: Page, request: gr.Request, told: Told | None) -> str:
@@ -146,7 +155,7 @@ def _report(page: Page, request: gr.Request, told: Told | None) -> str:
 
 
 def _detail(page: Page, actor: Actor, dataset: str, line: Line, found: str) -> dict[str, Any]:
-    after = int(found) if found.isdecimal() else -1
+    after = int(found) if found.isdecimal() and len(found) < _DIGITS else -1
     doctor = page.services.doctor
     if isinstance(line.check, SetCheck) and line.n_groups and line.key != "openings":
         clusters = doctor.clusters(actor, dataset, line.key, after=after, limit=_SHOWN + 1)
