@@ -81,7 +81,10 @@ def _wire(page: Page, form: tuple[Any, ...], report: Any, wish: Any, acts: dict[
         key, mine = _wish(wanted)
         dataset = ids_of(request).get("dataset", "")
         why = page.t(f"check.{key}.name")
-        return _after(page, request, services.doctor.set_aside(actor_of(request), dataset, key, why, request_id=mine))
+        made = services.doctor.set_aside(actor_of(request), dataset, key, why, request_id=mine)
+        if made.changes.get("changed"):
+            page.tell("doctor.aside_done", n=made.changes["changed"])
+        return _after(page, request, made)
 
     @page.event("dataset.write")
     def keep(wanted: str, request: gr.Request) -> str:

@@ -1,4 +1,4 @@
-"""Checks what the generated datasets promise and prints a table: `python -m planted.verify [seed [en|zh]]`."""
+"""Checks what the generated datasets promise and prints a table: `python -m tests.planted.verify [seed [en|zh]]`."""
 
 from __future__ import annotations
 
