@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import sqlalchemy as sa
 from playwright.sync_api import expect
 
@@ -15,7 +17,7 @@ def test_a_double_click_is_one_run_and_stop_keeps_a_checkpoint(own_trained: Stud
     start_short_run(page, own_trained)
     services = own_trained.services()
     assert len(services.train.list(own_trained.actor)) == 2
-    expect(page.locator("#run-state .lead")).to_contain_text("step 1 of 10", timeout=120_000)
+    expect(page.locator("#run-state .lead")).to_contain_text(re.compile(r"step [1-6] of 10"), timeout=120_000)
     page.locator("#run-stop").click()
     expect(page.locator("#run-state")).to_have_attribute("data-state", "stopped", timeout=120_000)
     expect(page.locator("#run-foot table tbody tr")).not_to_have_count(0)
