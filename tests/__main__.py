@@ -80,9 +80,7 @@ _NO_HYPOTHESIS = ("-p", "no:hypothesispytest")
 
 #: Tests that measure time, or start and kill processes: one after another. The others share the cores, file by file.
 _ALONE = (
-    "tests/unit/engine",
     "tests/unit/jobs",
-    "tests/unit/train",
     "tests/unit/test_db_faults.py",
     "tests/unit/test_storage.py",
     "tests/unit/test_write_discipline.py",
