@@ -164,8 +164,9 @@ def _shown(page: Page, actor: Actor, ids: dict[str, str]) -> tuple[Any, ...]:
         look = render("data_empty", page.lang)
     elif view in _VIEWS:
         assert chosen is not None
+        if view in _OF_ROWS:
+            detail = render("rows_panel", page.lang, info=page.services.data.get(actor, chosen), view=view)
         look = _head(page, actor, chosen, view)
-        detail = render("rows_panel", page.lang, info=page.services.data.get(actor, chosen)) if view in _OF_ROWS else ""
     return (
         _list(page, actor, chosen if view in _VIEWS else None),
         gr.update(visible=bool(working)),

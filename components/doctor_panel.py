@@ -6,6 +6,7 @@ Address bar: `dataset`, `view=doctor`, `check` (the finding that is open), `foun
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -43,7 +44,7 @@ def build(page: Page) -> None:
     report = gr.HTML(elem_id="doctor-report", padding=False)
     wish = gr.Textbox(visible="hidden", elem_id="doctor-wish", show_label=False)
     # Pressed by the buttons in the report, which name what they mean in `wish`.
-    acts = {name: gr.Button(visible="hidden", elem_id=f"doctor-{name}") for name in ("mend", "aside", "keep", "undo")}
+    acts = {name: gr.Button(visible="hidden", elem_id=f"doctor-{name}") for name in ("mend", "aside", "keep", "undo", "redo")}
     request_id = gr.Textbox(visible=False)
     _wire(page, (base, limit, examine, request_id), report, wish, acts)
 
@@ -61,7 +62,8 @@ def _wire(page: Page, form: tuple[Any, ...], report: Any, wish: Any, acts: dict[
         chosen = next((id_ for _, id_ in bases if id_ == last), bases[0][1] if bases else "")
         choices = gr.update(choices=[*bases, (page.t("doctor.no_base"), "")], value=chosen)
         n_tokens = gr.skip() if told is None else told.examined.max_seq_len
-        return choices, n_tokens, new_request_id(), _report(page, request, told)
+        again = gr.update(value=page.t("doctor.examine" if told is None else "doctor.again"))
+        return choices, n_tokens, again, new_request_id(), _report(page, request, told)
 
     @page.event("dataset.write")
     def begin(base_id: str | None, max_seq_len: float | None, mine: str, request: gr.Request) -> tuple[Any, ...]:
@@ -82,9 +84,7 @@ def _wire(page: Page, form: tuple[Any, ...], report: Any, wish: Any, acts: dict[
         dataset = ids_of(request).get("dataset", "")
         why = page.t(f"check.{key}.name")
         made = services.doctor.set_aside(actor_of(request), dataset, key, why, request_id=mine)
-        if made.changes.get("changed"):
-            page.tell("doctor.aside_done", n=made.changes["changed"])
-        return _after(page, request, made)
+        return _after(page, request, made, "doctor.aside_done" if made.changes.get("changed") else None)
 
     @page.event("dataset.write")
     def keep(wanted: str, request: gr.Request) -> str:
@@ -95,17 +95,25 @@ def _wire(page: Page, form: tuple[Any, ...], report: Any, wish: Any, acts: dict[
 
     @page.event("dataset.write")
     def undo(wanted: str, request: gr.Request) -> str:
-        """The change that the person saw; what somebody else has done since is not taken back unseen."""
+        return step(wanted, request, services.edits.undo, "rows.undone")
+
+    @page.event("dataset.write")
+    def redo(wanted: str, request: gr.Request) -> str:
+        return step(wanted, request, services.edits.redo, "rows.redone")
+
+    def step(wanted: str, request: gr.Request, change: Callable[[Actor, str], Any], said: str) -> str:
+        """Of the change that the person saw; what somebody else has done since is not taken back unseen."""
         actor, dataset = actor_of(request), ids_of(request).get("dataset", "")
         number, _ = _wish(wanted)
         if services.data.get(actor, dataset).revision != int(number):
             raise DataError("error.rows.moved_on")
-        services.edits.undo(actor, dataset)
+        change(actor, dataset)
+        page.tell(said)
         return _report(page, request, _told(page, request))
 
-    page.opens["data-doctor"].click(open_panel, None, [base, limit, request_id, report], **OPEN)
+    page.opens["data-doctor"].click(open_panel, None, [base, limit, examine, request_id, report], **OPEN)
     examine.click(begin, [base, limit, request_id], [page.go, request_id], **PRIVATE)
-    for name, act in (("mend", mend), ("aside", set_aside), ("keep", keep), ("undo", undo)):
+    for name, act in (("mend", mend), ("aside", set_aside), ("keep", keep), ("undo", undo), ("redo", redo)):
         acts[name].click(act, wish, report, **PRIVATE)
 
 
@@ -117,12 +125,14 @@ def _wish(wanted: str, n: int = 2) -> list[str]:
     return parts
 
 
-def _after(page: Page, request: gr.Request, made: Applied) -> str:
+def _after(page: Page, request: gr.Request, made: Applied, said: str | None = "doctor.done") -> str:
     """What came of it, said; then the report as it is now."""
     if made.job_id is not None:
         page.tell("rows.b_goes_on")
     elif made.revision is None:
         page.tell("doctor.nothing_done")
+    elif said is not None:
+        page.tell(said, n=sum(made.changes.get(what, 0) for what in ("changed", "removed")))
     return _report(page, request, _told(page, request))
 
 
@@ -149,6 +159,7 @@ def _report(page: Page, request: gr.Request, told: Told | None) -> str:
             told=told,
             line=open_line,
             detail=_detail(page, actor, dataset, open_line, ids.get("found", "")) if open_line is not None else None,
+            n_aside=page.services.doctor.n_aside(actor, dataset, open_line.key) if open_line is not None else 0,
             last=_last(page, actor, dataset),
             wish=new_request_id(),
             rule_words=lambda check: rule_words(check, page.lang),
@@ -170,11 +181,12 @@ def _detail(page: Page, actor: Actor, dataset: str, line: Line, found: str) -> d
 
 
 def _last(page: Page, actor: Actor, dataset: str) -> dict[str, Any] | None:
-    """The newest change since the dataset's import, in words, and whether it can be taken back."""
+    """The newest change since the dataset's import, in words, and whether it can be taken back: an undo is, by a redo."""
     made = page.services.edits.history(actor, dataset, limit=2)
-    can_undo, _ = page.services.edits.can(actor, dataset)
+    can_undo, can_redo = page.services.edits.can(actor, dataset)
     if len(made) < 2:
         return None
     summary = made[0].summary or {}
     words = history_words(summary.get("key", ""), summary.get("params", {}), page.lang)
-    return {"number": made[0].number, "before": made[1].number, "words": words, "can_undo": can_undo}
+    step = ("redo" if can_redo else "") if made[0].action == "undo" else ("undo" if can_undo else "")
+    return {"number": made[0].number, "before": made[1].number, "words": words, "step": step}

@@ -10,6 +10,7 @@
   const OF_ROWS = "q regex kind role split tag topic origin flagged edited min max sort after before at row view older newer check found finding".split(" ");
   let ready = false;
   let selecting = false;
+  const isNarrow = matchMedia("(max-width: 640px)");
   let reveal = null; // id of what a click asked for: brought into view when it arrives
 
   const theme = localStorage.getItem("studio-theme") || "auto";
@@ -50,6 +51,7 @@
     const wanted = write(link);
     show();
     if (wanted.get("dataset") && !wanted.get("row")) reveal = "dataset-head";
+    if (wanted.get("draft")) reveal = "inspection";
     if (wanted.get("row")) reveal = "data-detail";
   };
 
@@ -90,7 +92,11 @@
   let writing = null;
   new MutationObserver(() => {
     const asked = reveal && document.getElementById(reveal);
-    if (asked) { reveal = null; asked.scrollIntoView({ block: "nearest", behavior: "smooth" }); }
+    if (asked) { reveal = null; asked.scrollIntoView({ block: isNarrow.matches ? "start" : "nearest", behavior: "smooth" }); }
+    for (const chosen of document.querySelectorAll(".finding-list a.chosen:not([data-shown])")) { // drawn anew, the strip begins at its left
+      chosen.dataset.shown = "true";
+      chosen.closest("ul").scrollLeft = chosen.offsetLeft - chosen.closest("ul").offsetLeft - 16;
+    }
     writing ??= requestAnimationFrame(() => { writing = null; writeTimes(); });
   }).observe(document.body, { childList: true, characterData: true, subtree: true });
 

@@ -30,7 +30,7 @@ from studio.jobs.spec import Spec
 from studio.jobs.spec import checked as checked_spec
 from studio.settings import Settings
 
-__all__ = ["Applied", "BulkPreview", "BulkSpec", "apply_bulk", "is_small", "preview_bulk", "run_bulk_edit"]
+__all__ = ["MAX_TICKED", "Applied", "BulkPreview", "BulkSpec", "apply_bulk", "is_small", "preview_bulk", "run_bulk_edit"]
 
 #: Up to so many rows are changed in the request's thread: about 2 s; more by a job (CONTRACTS 4).
 _SMALL = 10_000
@@ -44,7 +44,7 @@ _EXAMPLES = 20
 _PAGE = 200
 
 #: Rows ticked by hand.
-_MAX_TICKED = 10_000
+MAX_TICKED = 10_000
 
 #: Revisions in which a request that comes again is looked for.
 _REMEMBERED = 100
@@ -73,7 +73,7 @@ class BulkSpec(Spec):
     kind: str = "bulk_edit"
     dataset: str
     filter: Filter = Field(default_factory=Filter)
-    rows: list[int] | None = Field(None, max_length=_MAX_TICKED)
+    rows: list[int] | None = Field(None, max_length=MAX_TICKED)
     message: str = ""
     operation: Operation
 

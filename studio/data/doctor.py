@@ -16,12 +16,13 @@ from typing import Any
 from studio.data.checks import CHECKS, check_of
 from studio.data.checks.base import Check, Context, RowCheck, RowView, SetCheck, Spot
 from studio.data.picture import Picture
+from studio.data.review import is_settled
 from studio.data.revisions import checked
 from studio.data.rows import NewRow
 from studio.data.store import StoredRow
 from studio.errors import DataError
 
-__all__ = ["AREAS", "Examination", "Finding", "after_mend", "health"]
+__all__ = ["AREAS", "Examination", "Finding", "after_mend", "found_in", "health"]
 
 AREAS = ("quality", "diversity", "quantity", "consistency", "bias")
 
@@ -44,17 +45,24 @@ class Finding:
     kept_id: int | None = None
 
 
+def found_in(check: RowCheck, view: RowView) -> Sequence[Spot]:
+    """Where a check finds the row broken; nowhere, if a person has accepted it all the same."""
+    return () if _is_settled(check, view) else check.spots(view)
+
+
+def _is_settled(check: Check, view: RowView) -> bool:
+    return bool(view.row.origin) and is_settled(view.row.origin, check.key, view.content_hash)
+
+
 def after_mend(check: Check, row: NewRow) -> list[NewRow] | None:
     """What stands in the place of a row when the check's mend is done; None where it leaves the row as it is: because it is
-    whole, because a person has to decide, or because what would be left is no row.
+    whole, because a person has to decide or has decided, or because what would be left is no row.
     """
-    if isinstance(check, RowCheck):
-        if not check.spots(RowView(row)):
-            return None
-        new = check.mended(row)
-    else:
-        assert isinstance(check, SetCheck)
-        new = check.mended(row)
+    assert isinstance(check, RowCheck | SetCheck)
+    view = RowView(row)
+    if _is_settled(check, view) or (isinstance(check, RowCheck) and not check.spots(view)):
+        return None
+    new = check.mended(row)
     if new == [row]:
         return None
     try:
@@ -96,6 +104,7 @@ class Examination:
         self._hurt: dict[str, set[int]] = {area: set() for area in AREAS}
         self._began = time.monotonic()
         self._ids, self._positions = array("q"), array("q")
+        self._settled: dict[str, set[int]] = {check.key: set() for check in self._set_checks}
         self._splits: Counter[str] = Counter()
 
     def findings(
@@ -119,8 +128,10 @@ class Examination:
         self._picture.add(view)
         for listening in self._set_checks:
             listening.add(number, view)
+            if _is_settled(listening, view):
+                self._settled[listening.key].add(number)
         for check in self._row_checks:
-            spots = check.spots(view)
+            spots = found_in(check, view)
             if spots:
                 yield self._found(check, number, self._mends(check, row, spots))
 
@@ -147,7 +158,7 @@ class Examination:
             self._told[check.key].n_groups = group_no
             kept_id = None if group.kept is None else self._ids[group.kept]
             for number in group.found:
-                if number in known:
+                if number in known or number in self._settled[check.key]:
                     continue
                 known.add(number)
                 mends = check.has_mend and number not in group.unsettled

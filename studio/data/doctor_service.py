@@ -5,16 +5,16 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from studio.access import Actor, allows
 from studio.data import examinations, revisions, store
-from studio.data.bulk import Applied, BulkSpec
+from studio.data.bulk import MAX_TICKED, Applied, BulkSpec
 from studio.data.checks import CHECKS, check_of
 from studio.data.checks.base import Check, RowCheck, RowView, Spot
-from studio.data.doctor import after_mend
+from studio.data.doctor import after_mend, found_in
 from studio.data.doctor_job import DoctorSpec, examine_dataset
 from studio.data.edits import EditService
 from studio.data.examinations import Examined, Found
@@ -141,14 +141,14 @@ class DoctorService:
                 continue  # of a check that has gone since
             check = self._check(found, key)
             if counts["n_rows"]:
-                lines.append(self._line(found, check, counts, None if is_current else info.revision))
+                lines.append(self._line(found, check, counts, None if info.revision == found.revision else info.revision))
             elif key not in not_run:
                 clean.append(check)
         lines.sort(key=lambda line: (line.n_left == 0, -line.n_rows))
         return Told(found, info.revision, is_current, lines, clean, not_run)
 
     def _line(self, found: Examined, check: Check, counts: dict[str, Any], revision: int | None) -> Line:
-        """`revision` is where the rows are not those that were examined."""
+        """`revision` where something was written since: an accepted row says the same, and is settled."""
         n_left, n_settled = counts["n_rows"], counts["n_mends"]
         if revision is not None:
             n_left, n_settled = self._left(found, check, revision)
@@ -168,18 +168,23 @@ class DoctorService:
             return self._counts[key]
 
     def _count_left(self, found: Examined, check: Check, revision: int) -> tuple[int, int]:
+        standing = list(self._standing(found, check, revision))
+        return len(standing), sum(mends for _, mends in standing)
+
+    def _standing(self, found: Examined, check: Check, revision: int) -> Iterator[tuple[int, bool]]:
+        """(row version, whether the mend would change it), of the rows of which the finding still holds."""
         its = examinations.of_check(self._db, found.id, check.key)
-        alive = examinations.alive_ids(self._db, found.id, check.key, found.dataset_id, revision)
-        same = [one for one in its if one.row_id in alive and (one.kept_id is None or one.kept_id in alive)]
-        n_left, n_settled = len(same), sum(one.mends for one in same)
-        if isinstance(check, RowCheck):
-            changed = [one.position for one in its if one.row_id not in alive][:_LOOKED_AGAIN]
-            for at in range(0, len(changed), _BATCH):
-                for row in revisions.rows_at(self._db, found.dataset_id, revision, changed[at : at + _BATCH]):
-                    if check.spots(RowView(row.as_new())):
-                        n_left += 1
-                        n_settled += check.has_mend and after_mend(check, row.as_new()) is not None
-        return n_left, n_settled
+        alive = examinations.now_at(self._db, found.id, check.key, found.dataset_id, revision)
+        for one in its:
+            if one.row_id in alive and (one.kept_id is None or one.kept_id in alive):
+                yield alive[one.row_id], one.mends
+        if not isinstance(check, RowCheck):
+            return
+        changed = [one.position for one in its if one.row_id not in alive][:_LOOKED_AGAIN]
+        for at in range(0, len(changed), _BATCH):
+            for row in revisions.rows_at(self._db, found.dataset_id, revision, changed[at : at + _BATCH]):
+                if found_in(check, RowView(row.as_new())):
+                    yield row.id, check.has_mend and after_mend(check, row.as_new()) is not None
 
     @allows("dataset.read")
     def examples(self, actor: Actor, dataset_id: str, key: str, *, after: int = -1, limit: int = 5) -> list[Example]:
@@ -193,7 +198,7 @@ class DoctorService:
             if not its:
                 break
             for row in revisions.rows_at(self._db, dataset_id, info.revision, [one.position for one in its]):
-                spots = check.spots(RowView(row.as_new()))
+                spots = found_in(check, RowView(row.as_new()))
                 if spots and len(told) < limit:
                     told.append(Example(row, spots, after_mend(check, row.as_new()) if check.has_mend else None))
             after = its[-1].position
@@ -203,7 +208,7 @@ class DoctorService:
     def clusters(self, actor: Actor, dataset_id: str, key: str, *, after: int = -1, limit: int = 5) -> list[Cluster]:
         """What a check that compares rows has put together and that still stands as it did, behind a group's number."""
         found, info = self._newest(dataset_id), store.dataset_info(self._db, dataset_id)
-        alive = examinations.alive_ids(self._db, found.id, key, dataset_id, info.revision)
+        alive = examinations.now_at(self._db, found.id, key, dataset_id, info.revision)
         its = examinations.of_check(self._db, found.id, key, after=after, by_group=True)
         told: list[Cluster] = []
         for number, members in itertools.groupby(its, key=lambda one: one.group_no):
@@ -214,15 +219,25 @@ class DoctorService:
                 break
         return told
 
-    def _cluster(self, dataset_id: str, revision: int, number: int, members: list[Found], alive: set[int]) -> Cluster | None:
-        kept_id = members[0].kept_id
+    def _cluster(
+        self, dataset_id: str, revision: int, number: int, members: list[Found], alive: dict[int, int]
+    ) -> Cluster | None:
+        """`alive`: which version stands there now, by the one that was examined."""
+        kept = members[0].kept_id
         left = [one for one in members if one.row_id in alive]
-        if not left or (kept_id is not None and kept_id not in alive):
+        if not left or (kept is not None and kept not in alive):
             return None
-        ids = ([kept_id] if kept_id is not None else []) + [one.row_id for one in left]
+        kept_id = None if kept is None else alive[kept]
+        ids = ([kept_id] if kept_id is not None else []) + [alive[one.row_id] for one in left]
         shown = {row.id: row for row in revisions.rows_by_id(self._db, dataset_id, ids[:_SHOWN_OF_CLUSTER], revision)}
-        unsettled = frozenset(one.row_id for one in left if not one.mends)
+        unsettled = frozenset(alive[one.row_id] for one in left if not one.mends)
         return Cluster(number, [shown[id_] for id_ in ids if id_ in shown], kept_id, len(ids), unsettled)
+
+    @allows("dataset.read")
+    def n_aside(self, actor: Actor, dataset_id: str, key: str) -> int:
+        """Rows found by a check that wait in the review queue already."""
+        found, info = self._newest(dataset_id), store.dataset_info(self._db, dataset_id)
+        return examinations.n_aside(self._db, found.id, key, dataset_id, info.revision)
 
     # 3 Doing
 
@@ -240,22 +255,28 @@ class DoctorService:
 
     @allows("dataset.write")
     def set_aside(self, actor: Actor, dataset_id: str, key: str, why: str, *, request_id: str) -> Applied:
-        """Flag the rows that were found, so that they wait in the review queue."""
-        found = self._newest(dataset_id)
-        check_of(key)
-        spec = BulkSpec(dataset=dataset_id, filter=Filter(finding=f"{found.id}.{key}"), operation=Flag(flag=why))
+        """Flag the rows of which the finding still holds, so that they wait in the review queue."""
+        found, info = self._newest(dataset_id), store.dataset_info(self._db, dataset_id)
+        ids = [row_id for row_id, _ in self._standing(found, self._check(found, key), info.revision)]
+        asks = Flag(flag=why, check=key)
+        if len(ids) <= MAX_TICKED:
+            spec = BulkSpec(dataset=dataset_id, rows=ids, operation=asks)
+        else:
+            spec = BulkSpec(dataset=dataset_id, filter=Filter(finding=f"{found.id}.{key}"), operation=asks)
         return self._edits.apply(actor, spec, request_id=request_id)
 
     @allows("dataset.write")
     def keep(self, actor: Actor, dataset_id: str, key: str, group: int, row_id: int, *, request_id: str) -> Applied:
         """Of a cluster, keep one row and remove the others. Raises DataError for one that is not as it was examined."""
         found, info = self._newest(dataset_id), store.dataset_info(self._db, dataset_id)
-        alive = examinations.alive_ids(self._db, found.id, key, dataset_id, info.revision)
+        alive = examinations.now_at(self._db, found.id, key, dataset_id, info.revision)
         members = [one for one in examinations.of_check(self._db, found.id, key, by_group=True) if one.group_no == group]
-        ids = {one.row_id for one in members} | {one.kept_id for one in members if one.kept_id is not None}
-        if row_id not in ids or not ids <= alive:
+        examined = {one.row_id for one in members} | {one.kept_id for one in members if one.kept_id is not None}
+        ids = {alive.get(id_) for id_ in examined}
+        if row_id not in ids or None in ids:
             raise DataError("error.doctor.changed", field="row")
-        spec = BulkSpec(dataset=dataset_id, rows=sorted(ids - {row_id}), operation=Delete())
+        others = sorted(id_ for id_ in ids if id_ is not None and id_ != row_id)
+        spec = BulkSpec(dataset=dataset_id, rows=others, operation=Delete())
         return self._edits.apply(actor, spec, request_id=request_id)
 
     # 4 Beside it

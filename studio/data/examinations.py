@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from studio.data.doctor import Finding
 from studio.data.holding import holds
+from studio.data.review import is_settled
 from studio.data.store import DatasetInfo
 from studio.data.tables import examinations, findings, rows
 from studio.db import Database
@@ -20,12 +21,13 @@ from studio.ids import new_id, now
 __all__ = [
     "Examined",
     "Found",
-    "alive_ids",
     "begin",
     "discard",
     "discard_all",
     "finish",
+    "n_aside",
     "newest",
+    "now_at",
     "of_check",
     "settled",
     "write_findings",
@@ -165,24 +167,44 @@ def of_check(
         return [Found(**row) for row in connection.execute(query if limit is None else query.limit(limit)).mappings()]
 
 
-def alive_ids(db: Database, examination_id: str, check: str, dataset_id: str, revision: int) -> set[int]:
-    """Row versions that the check found, or that stay when others go, and that hold at the revision."""
-    its = sa.and_(findings.c.examination_id == examination_id, findings.c.check_key == check)
+def now_at(db: Database, examination_id: str, check: str, dataset_id: str, revision: int) -> dict[int, int]:
+    """Of the row versions that the check found, or that stay when others go: which version stands there at the revision, if it
+    still says the same in the same split. A flag or a tag changes nothing about what was found. Rows that a person has accepted
+    since are left out.
+    """
+    its = _of(examination_id, check)
     kept = sa.select(findings.c.kept_id).where(its, findings.c.kept_id.is_not(None))
     named = sa.union(sa.select(findings.c.row_id).where(its), kept)
-    query = sa.select(rows.c.id).where(holds(dataset_id, revision), rows.c.id.in_(named))
+    then = rows.alias()
+    same = sa.and_(then.c.content_hash == rows.c.content_hash, then.c.split.is_not_distinct_from(rows.c.split))
+    query = sa.select(then.c.id, rows.c.id, rows.c.origin, rows.c.content_hash).where(
+        then.c.id.in_(named), holds(dataset_id, revision), rows.c.position == then.c.position, same
+    )
     with db.read() as connection:
-        return set(connection.execute(query).scalars())
+        told = connection.execute(query).all()
+    return {found: now for found, now, origin, says in told if not is_settled(origin, check, says)}
+
+
+def n_aside(db: Database, examination_id: str, check: str, dataset_id: str, revision: int) -> int:
+    """Rows that stand where the check found one, and that wait in the review queue by a flag."""
+    places = sa.select(findings.c.position).where(_of(examination_id, check))
+    query = sa.select(sa.func.count()).where(holds(dataset_id, revision), rows.c.flag.is_not(None), rows.c.position.in_(places))
+    with db.read() as connection:
+        return connection.execute(query).scalar() or 0
+
+
+def _of(examination_id: str, check: str) -> sa.ColumnElement[bool]:
+    return sa.and_(findings.c.examination_id == examination_id, findings.c.check_key == check)
 
 
 def settled(db: Database, finding: str, dataset_id: str, revision: int) -> set[int]:
-    """Of a check that compares rows: those that its mend may change at the revision. A row that was changed since it was found,
-    or whose kept row was, is another matter now.
+    """Of a check that compares rows: those that its mend may change at the revision, by their versions there. A row that says
+    something else since it was found, or whose kept row does, is another matter now.
     """
     examination_id, _, check = finding.partition(".")
-    alive = alive_ids(db, examination_id, check, dataset_id, revision)
+    alive = now_at(db, examination_id, check, dataset_id, revision)
     return {
-        one.row_id
+        alive[one.row_id]
         for one in of_check(db, examination_id, check)
         if one.mends and one.row_id in alive and (one.kept_id is None or one.kept_id in alive)
     }

@@ -18,7 +18,7 @@ from studio.data.checks import CHECKS, check_of
 from studio.data.checks.base import SetCheck
 from studio.data.doctor import after_mend
 from studio.data.filters import check_repeats
-from studio.data.review import accepted
+from studio.data.review import accepted, flagged
 from studio.data.rows import MAX_LABEL, SPLITS, Content, NewRow, check_storable
 from studio.data.store import StoredRow
 from studio.data.templates import context_of
@@ -203,10 +203,11 @@ class Split(_Operation):
 
 
 class Flag(_Operation):
-    """Why rows are to be looked at; null takes the flag away."""
+    """Why rows are to be looked at; null takes the flag away. `check` names the doctor's, where it is one that asks."""
 
     do: Literal["flag"] = "flag"
     flag: str | None
+    check: str = ""
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -215,7 +216,7 @@ class Flag(_Operation):
         return self
 
     def rows(self, old: StoredRow) -> list[NewRow]:
-        return [replace(old.as_new(), flag=self.flag)]
+        return [flagged(old.as_new(), self.flag, self.check)]
 
     def summary(self) -> tuple[str, dict[str, Any]]:
         return ("data.revision.unflag", {}) if self.flag is None else ("data.revision.flag", {"flag": _short(self.flag)})

@@ -11,10 +11,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from studio.data.rows import NewRow
+from studio.data.rows import NewRow, content_hash
 from studio.data.tables import rows
 
-__all__ = ["accepted", "are_drafts", "drafted", "is_draft", "waits"]
+__all__ = ["accepted", "are_drafts", "drafted", "flagged", "is_draft", "is_settled", "waits"]
 
 #: Types of an origin that no person stands behind.
 _MADE = ("model", "vote")
@@ -41,7 +41,27 @@ def drafted(row: NewRow, **origin: Any) -> NewRow:
 
 
 def accepted(row: NewRow) -> NewRow:
-    """The row after a person has said yes: a draft is trained on from now on, a flag is gone."""
+    """The row after a person has said yes: a draft is trained on from now on, a flag is gone, and what the doctor had flagged it
+    for is settled as long as the row says the same.
+    """
+    origin = dict(row.origin or {})
+    if asked := origin.pop("asked", None):
+        origin["settled"] = origin.get("settled", {}) | dict.fromkeys(asked, content_hash(row.content))
     if not is_draft(row.origin):
-        return replace(row, flag=None)
-    return replace(row, flag=None, split=row.split or "train", origin=(row.origin or {}) | {"reviewed": True})
+        return replace(row, flag=None, origin=origin or None)
+    return replace(row, flag=None, split=row.split or "train", origin=origin | {"reviewed": True})
+
+
+def flagged(row: NewRow, flag: str | None, check: str = "") -> NewRow:
+    """The row with a flag, or without one. `check` is the doctor's that asks, in `origin.asked` until a person has answered."""
+    origin = dict(row.origin or {})
+    if flag is None:
+        origin.pop("asked", None)
+    elif check:
+        origin["asked"] = sorted({*origin.get("asked", ()), check})
+    return replace(row, flag=flag, origin=origin or None)
+
+
+def is_settled(origin: dict[str, Any] | None, check: str, hash_of_content: str) -> bool:
+    """Whether a person has accepted the row, as it is, although a check of the doctor had found it."""
+    return origin is not None and origin.get("settled", {}).get(check) == hash_of_content

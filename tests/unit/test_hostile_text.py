@@ -90,7 +90,7 @@ def doctor(w: str) -> dict[str, Any]:
             "next": 5,
             "first": False,
         },
-        "last": {"number": 2, "before": 1, "words": w, "can_undo": True},
+        "last": {"number": 2, "before": 1, "words": w, "step": "undo"},
         "wish": "a" * 32,
         "rule_words": lambda check: check.key,
     }
@@ -234,7 +234,7 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
         "draft": draft(w, found) | {"job": job(w, kind="bring")},
         "draft_rows": {"found": found, "split": "test"},
         "doctor_empty": {"info": info, "is_working": False, "may_write": True},
-        "doctor_report": doctor(w) | {"info": info, "is_working": False, "may_write": True},
+        "doctor_report": doctor(w) | {"info": info, "is_working": False, "may_write": True, "n_aside": 1},
         "export_found": {
             "found": Some(first={"chat": w}, n_rows=9, n_seen=5, n_fit=4, unfit={"chat": {"data.unfit.tools": 1}})
         },
@@ -289,7 +289,7 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
         },
         "refusals": {"refused": refused, "n_refused": 2},
         "row_parts": {"row": row},
-        "rows_panel": {"info": info},
+        "rows_panel": {"info": info, "view": w},
         "run_foot": {
             "run": run(w),
             "checkpoints": [Some(step=8, best=False, pinned=True, val_loss=1.0, bytes=5)],

@@ -202,7 +202,9 @@ export const pager = (on) => {
   node.show = (page) => {
     const rows = page?.rows ?? [];
     node.hidden = !page;
-    range.textContent = rows.length ? t("range", { first: rows[0].no, last: rows[rows.length - 1].no }) : "–";
+    const [first, last] = [rows[0]?.no, rows[rows.length - 1]?.no];
+    const isWhole = page?.numbered && Math.abs(last - first) + 1 <= rows.length;
+    range.textContent = rows.length ? t(isWhole ? "range" : "range_of", { first, last, n: rows.length }) : t("range_none");
     before.disabled = !page?.has_before;
     after.disabled = !page?.has_after;
     form.hidden = !page?.numbered;

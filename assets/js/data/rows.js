@@ -148,7 +148,12 @@ class Panel {
     if (isGoing) { this.toolbar.say(tn("hits_so_far", n), button({ class: "text-button", onclick: () => this.searching.abort() }, t("search_stop"))); return; }
     if (!Object.keys(this.address.filter).length) { this.toolbar.say(tn("count", page.n_rows)); return; }
     const all = page.total ?? (page.is_whole && !page.has_before && !page.has_after ? n : null);
-    this.toolbar.say(all === null ? t("hits_more", { n }) : tn(this.isQueue ? "waiting" : "hits", all));
+    this.tell(all === null ? t("hits_more", { n }) : tn(this.isQueue ? "waiting" : "hits", all));
+  }
+
+  tell(words) {
+    const canReview = this.isQueue && this.page?.rows.length && this.page.may_write;
+    this.toolbar.say(words, ...(canReview ? [h("span", { class: "hint" }, t("queue_hint"))] : []));
   }
 
   /** How many there are in all, where the page does not say it. */
@@ -157,7 +162,7 @@ class Panel {
     if (!Object.keys(filter).length || page.total !== null || (!page.has_before && !page.has_after && page.is_whole)) return;
     try {
       const told = await this.api.count(filter, signal);
-      this.toolbar.say(told.is_exact ? tn(this.isQueue ? "waiting" : "hits", told.n) : t("hits_more", { n: told.n }));
+      this.tell(told.is_exact ? tn(this.isQueue ? "waiting" : "hits", told.n) : t("hits_more", { n: told.n }));
     } catch { /* the page stands without it */ }
   }
 
@@ -247,7 +252,7 @@ class Panel {
   removed(row) {
     this.table.ticked.delete(row.id);
     this.editor.close();
-    this.say(t("removed", { no: row.no }));
+    this.sayUndoable(t("removed", { no: row.no }));
     this.go({ row: "" }, { replace: true }).then(() => this.sync({ fresh: true }));
     this.refreshHead();
   }
@@ -257,7 +262,7 @@ class Panel {
     const at = this.table.rows.findIndex((one) => one.id === row.id);
     const next = this.address.isReview ? this.table.rows[at + 1] ?? this.table.rows[at - 1] : row;
     this.editor.close();
-    this.say(words);
+    this.sayUndoable(words);
     this.go({ row: next ? next.id : "" }, { replace: true }).then(() => this.sync({ fresh: true }));
     this.refreshHead();
   }
@@ -322,6 +327,11 @@ class Panel {
     if (words) this.saying = setTimeout(() => { this.toast.hidden = true; }, SAY_MS);
   }
 
+  sayUndoable(words) {
+    this.say(words);
+    this.toast.append(" ", button({ class: "text-button", onclick: () => this.step("undo") }, t("undo_it")));
+  }
+
   toggleWide() {
     const is = this.node.classList.toggle("whole");
     this.toolbar.wide.setAttribute("aria-pressed", String(is));
@@ -368,7 +378,7 @@ class Panel {
 let panel = null;
 
 class StudioRows extends HTMLElement {
-  static observedAttributes = ["dataset", "revision"];
+  static observedAttributes = ["dataset", "revision", "view"];
 
   connectedCallback() { this.take(); }
 

@@ -11,12 +11,14 @@ import sqlalchemy as sa
 
 from studio.access import Actor, Role
 from studio.data import examinations, store
+from studio.data.bulk import BulkSpec
 from studio.data.checks import CHECKS, check_of
 from studio.data.doctor import AREAS, health
 from studio.data.doctor_job import DoctorSpec, examine_dataset, run_doctor
 from studio.data.doctor_service import Line, Told
 from studio.data.edits import RowChanges
 from studio.data.filters import Filter
+from studio.data.operations import Accept
 from studio.data.rows import NewRow
 from studio.data.tables import examinations as examination_table
 from studio.data.tables import findings
@@ -60,8 +62,12 @@ def examined(services: Services, actor: Actor, dataset_id: str) -> Told:
 
 
 def line(told: Told | None, key: str) -> Line:
+    return next(line for line in some(told).lines if line.key == key)
+
+
+def some(told: Told | None) -> Told:
     assert told is not None
-    return next(line for line in told.lines if line.key == key)
+    return told
 
 
 def found(db: Database, told: Told, key: str) -> list[int]:
@@ -209,6 +215,53 @@ def test_set_aside_the_rows_wait_for_review(services: Services, actor: Actor, db
     services.doctor.set_aside(actor, dataset_id, "html", "HTML", request_id=new_id("job"))
     waiting = services.data.find(actor, dataset_id, Filter(waiting=True)).rows
     assert [(row.position // store.GAP, row.flag) for row in waiting] == [(3, "HTML"), (4, "HTML")]
+
+
+def test_a_flag_changes_nothing_about_what_was_found(services: Services, actor: Actor, db: Database) -> None:
+    dataset_id = dataset(db, rows())
+    examined(services, actor, dataset_id)
+    before = {line.key: line.n_left for line in some(services.doctor.report(actor, dataset_id)).lines}
+    (cluster,) = services.doctor.clusters(actor, dataset_id, "exact_duplicates")
+    for row in now_at(db, dataset_id):
+        services.edits.save_row(actor, dataset_id, row.id, RowChanges(flag="look"))
+    assert {line.key: line.n_left for line in some(services.doctor.report(actor, dataset_id)).lines} == before
+    (again,) = services.doctor.clusters(actor, dataset_id, "exact_duplicates")
+    assert [row.position for row in again.rows] == [row.position for row in cluster.rows]
+    services.doctor.mend(actor, dataset_id, "exact_duplicates", request_id=new_id("job"))
+    assert len(now_at(db, dataset_id)) == 7
+
+
+@pytest.mark.parametrize("key", ["html", "leakage"])
+def test_what_a_person_has_accepted_is_settled_as_long_as_it_says_the_same(
+    services: Services, actor: Actor, db: Database, key: str
+) -> None:
+    dataset_id = dataset(db, rows())
+    n_found = line(examined(services, actor, dataset_id), key).n_rows
+    services.doctor.set_aside(actor, dataset_id, key, "why", request_id=new_id("job"))
+    assert services.doctor.n_aside(actor, dataset_id, key) == n_found
+    first, *others = services.data.find(actor, dataset_id, Filter(waiting=True)).rows
+    services.edits.apply(actor, BulkSpec(dataset=dataset_id, rows=[first.id], operation=Accept()), request_id=new_id("job"))
+    assert line(services.doctor.report(actor, dataset_id), key).n_left == n_found - 1
+    services.doctor.mend(actor, dataset_id, "html", request_id=new_id("job"))
+    settled = next(row for row in now_at(db, dataset_id) if row.position == first.position)
+    assert settled.content == first.content or key != "html"
+    again = examined(services, actor, dataset_id)
+    assert first.position // store.GAP not in found(db, again, key)
+    # Written anew, it is asked about again; its words are broken as before, and another row's answer.
+    words = chat(first.content["messages"][0]["content"], "Another <b>one</b><br>altogether.").content
+    services.edits.save_row(actor, dataset_id, settled.id, RowChanges(content=words))
+    assert first.position // store.GAP in found(db, examined(services, actor, dataset_id), key)
+    assert len(others) == n_found - 1
+
+
+def test_only_what_still_holds_is_set_aside(services: Services, actor: Actor, db: Database) -> None:
+    dataset_id = dataset(db, rows())
+    examined(services, actor, dataset_id)
+    broken = now_at(db, dataset_id)[2]
+    services.edits.save_row(actor, dataset_id, broken.id, RowChanges(content=chat(HTML[0], "A clouded lens.").content))
+    services.doctor.set_aside(actor, dataset_id, "html", "HTML", request_id=new_id("job"))
+    waiting = services.data.find(actor, dataset_id, Filter(waiting=True)).rows
+    assert [row.position // store.GAP for row in waiting] == [4]
 
 
 def test_a_locked_test_row_is_found_and_left(services: Services, actor: Actor, db: Database) -> None:
