@@ -200,7 +200,7 @@ def test_a_running_job_that_is_asked_to_stop_ends_as_stopped_and_leaves_nothing(
 
 
 def test_a_new_worker_adopts_the_running_job_of_a_dead_one_and_sees_it_end(shop: Shop, wait_until: WaitUntil) -> None:
-    job_id = shop.queue_import("adopted", 200)
+    job_id = shop.queue_import("adopted", MANY)
     first = shop.worker()
     started = look_until(first, shop, job_id, has_entered, wait_until)
     send(started, signal.SIGSTOP)
@@ -210,7 +210,7 @@ def test_a_new_worker_adopts_the_running_job_of_a_dead_one_and_sees_it_end(shop:
     send(started, signal.SIGCONT)
     job = look_until(second, shop, job_id, has_ended, wait_until)
     assert (job.state, job.attempt, job.pid) == ("finished", 1, started.pid)
-    assert shop.services.data.get(shop.actor, (job.result or {})["dataset_id"]).counts == {"train": 200}
+    assert shop.services.data.get(shop.actor, (job.result or {})["dataset_id"]).counts == {"train": MANY}
 
 
 def test_a_pid_that_belongs_to_somebody_else_by_now_is_not_taken_for_the_job(shop: Shop) -> None:
@@ -294,7 +294,7 @@ def test_a_clock_that_jumps_changes_nothing(shop: Shop, wait_until: WaitUntil, m
     far = shop.queue_import("far", 1)
     with shop.services.db.write() as connection:
         connection.execute(jobs.update().values(state="running", attempt=1, host="another-host", lease_until=now()))
-    job_id = shop.queue_import("near", 200)
+    job_id = shop.queue_import("near", MANY)
     worker = shop.worker()
     running = look_until(worker, shop, job_id, has_entered, wait_until)
     send(running, signal.SIGSTOP)
