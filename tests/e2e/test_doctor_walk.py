@@ -101,7 +101,7 @@ def test_from_an_examination_to_a_mended_dataset_and_back(own_trained: StudioSer
     # 6 Three drafts accepted: then they are training rows
     page.goto(f"{own_trained.address}?tab=data&dataset={drafts}&view=review")
     queue = page.locator("studio-rows")
-    expect(queue.locator(".found")).to_have_text(text("zh", "rows.waiting", n=3))
+    expect(queue.locator(".found")).to_contain_text(text("zh", "rows.waiting", n=3))
     queue.locator("tbody tr").first.click()
     for left in (2, 1, 0):
         queue.locator("button.accept").click()
@@ -111,6 +111,9 @@ def test_from_an_examination_to_a_mended_dataset_and_back(own_trained: StudioSer
     expect(queue.locator(".none")).to_contain_text(text("zh", "rows.queue_empty"))
     page.locator("#dataset-head .pills a").first.click()
     expect(page.locator("#dataset-head .tiles div").first).to_contain_text("3")
+    expect(queue.locator("tbody tr")).to_have_count(3)  # the list follows the pill
+    page.locator("#dataset-head .pills a").nth(1).click()
+    expect(queue.locator(".none")).to_contain_text(text("zh", "rows.queue_empty"))
 
     # 7 A row under two bases
     second_base(own_trained)
