@@ -13,7 +13,6 @@ doctor_app: typer.Typer = typer.Typer()
 
 from studio.cli import AsJson, Dataset, InLang, _command, _dataset_id, _Shell  # noqa: E402
 from studio.cli_edits import change_rows  # noqa: E402
-from studio.data import examinations  # noqa: E402
 from studio.data.checks import CHECKS  # noqa: E402
 from studio.data.compare import row_number  # noqa: E402
 from studio.data.doctor_job import DoctorSpec  # noqa: E402
@@ -102,7 +101,7 @@ def _facts(shell: _Shell, told: Told) -> dict[str, Any]:
     found = told.summary
     checks = []
     for line in told.lines:
-        rows = examinations.of_check(shell.services.db, told.examined.id, line.key)
+        rows = shell.services.doctor.found(shell.actor, told.examined.dataset_id, line.key)
         counts = {"count": line.n_rows, "mends": line.n_settled, "groups": line.n_groups, "rows": [one.row_id for one in rows]}
         checks.append({"rule": line.key, "says": shell.t(f"check.{line.key}.rule", **line.check.params)} | counts)
     about = {"examination": told.examined.id, "revision": told.examined.revision, "base": told.examined.base_id}
@@ -115,7 +114,7 @@ def _words(shell: _Shell, told: Told) -> str:
     areas = "  ".join(f"{shell.t(f'doctor.area.{area}')} {score}" for area, score in health["areas"].items())
     lines = [f"{shell.t('doctor.score', n=health['score'])}: {areas}"]
     for line in told.lines:
-        found = examinations.of_check(shell.services.db, told.examined.id, line.key, limit=_SHOWN_ROWS)
+        found = shell.services.doctor.found(shell.actor, told.examined.dataset_id, line.key, limit=_SHOWN_ROWS)
         numbers = ", ".join(row_number(one.position) for one in found) + (" …" if line.n_rows > len(found) else "")
         lines += ["", f"{line.key}: {shell.t(f'check.{line.key}.found', n=line.n_rows)}"]
         lines += [f"  {shell.t('cli.doctor.rows', rows=numbers)}"]

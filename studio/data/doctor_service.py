@@ -234,6 +234,11 @@ class DoctorService:
         return Cluster(number, [shown[id_] for id_ in ids if id_ in shown], kept_id, len(ids), unsettled)
 
     @allows("dataset.read")
+    def found(self, actor: Actor, dataset_id: str, key: str, *, limit: int | None = None) -> list[Found]:
+        """The rows that a check has found, in their order, as they were examined."""
+        return examinations.of_check(self._db, self._newest(dataset_id).id, key, limit=limit)
+
+    @allows("dataset.read")
     def n_aside(self, actor: Actor, dataset_id: str, key: str) -> int:
         """Rows found by a check that wait in the review queue already."""
         found, info = self._newest(dataset_id), store.dataset_info(self._db, dataset_id)

@@ -213,6 +213,8 @@ class Flag(_Operation):
     def _usable(self) -> Self:
         if self.flag is not None:
             _check_label(self.flag, "flag")
+        if self.check and self.check not in CHECKS:
+            raise DataError("error.doctor.no_check", field="check", found=self.check)
         return self
 
     def rows(self, old: StoredRow) -> list[NewRow]:

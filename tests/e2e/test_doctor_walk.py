@@ -12,6 +12,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from studio.data.jobs import ImportFile, ImportSpec
+from studio.jobs.queue import ENDED
 from studio.models.catalogue import base_folder
 from studio.text import text
 from tests.e2e.conftest import Visit
@@ -34,6 +35,13 @@ def bring(studio: StudioServer, path: Path, name: str, rows: list[dict[str, Any]
     services.close()
     assert made.dataset_id is not None
     return made.dataset_id
+
+
+def last_examination(studio: StudioServer) -> str:
+    services = studio.services()
+    state = services.jobs.latest(studio.actor, "doctor", limit=1)[0].state
+    services.close()
+    return state
 
 
 def second_base(studio: StudioServer) -> None:
@@ -124,15 +132,24 @@ def test_from_an_examination_to_a_mended_dataset_and_back(own_trained: StudioSer
     assert visitor.problems == []
 
 
-def test_an_examination_that_is_stopped_or_killed_leaves_a_page_that_goes_on(
+def test_an_examination_is_stopped_and_another_outlives_the_web_server(
     own_trained: StudioServer, visit: Visit, tmp_path: Path
 ) -> None:
-    dataset = bring(own_trained, tmp_path / "one.jsonl", "one", [{"prompt": "What is a stye?", "response": "A gland."}])
+    made = planted("en", _SEED, n_clean=4_000).rows  # some seconds' work, to be caught in the middle
+    rows = [{"messages": row["content"]["messages"]} for row in made]
+    dataset = bring(own_trained, tmp_path / "many.jsonl", "many", rows)
     page = visit(lang="en", width=390).page
     page.goto(f"{own_trained.address}?tab=data&dataset={dataset}&view=doctor")
     page.locator("#doctor-examine").click()
-    expect(page.locator(".health")).to_be_visible(timeout=_EXAMINED_MS)
+    page.locator("#data-stop").click()
+    expect(page.locator("#data-stop")).not_to_be_visible()
+    expect(page.locator(".doctor-empty")).to_be_visible()
+    assert last_examination(own_trained) == "stopped"
+
+    page.locator("#doctor-examine").click()
+    expect(page.locator("#data-stop")).to_be_visible()
     own_trained.kill_web()
+    assert last_examination(own_trained) not in ENDED
     own_trained.start()
     page.goto(f"{own_trained.address}?tab=data&dataset={dataset}&view=doctor")
-    expect(page.locator(".health")).to_be_visible()
+    expect(page.locator(".health")).to_be_visible(timeout=_EXAMINED_MS)
