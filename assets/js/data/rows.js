@@ -153,7 +153,7 @@ class Panel {
 
   tell(words) {
     const canReview = this.isQueue && this.page?.rows.length && this.page.may_write;
-    this.toolbar.say(words, ...(canReview ? [h("span", { class: "hint" }, t("queue_hint"))] : []));
+    this.toolbar.say(words, ...(canReview ? [h("span", { class: "hint" }, `· ${t("queue_hint")}`)] : []));
   }
 
   /** How many there are in all, where the page does not say it. */
