@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -45,12 +44,6 @@ def test_ids_sort_by_their_time() -> None:
 def test_ids_of_one_moment_differ_and_sort_in_the_order_of_their_making() -> None:
     made = [new_id("ans") for _ in range(5_000)]  # some hundred a millisecond
     assert made == sorted(set(made))
-
-
-def test_threads_that_make_ids_at_one_moment_make_none_twice() -> None:
-    with ThreadPoolExecutor(8) as pool:
-        made = [id_ for ids in pool.map(lambda _: [new_id("ans") for _ in range(500)], range(8)) for id_ in ids]
-    assert len(set(made)) == 4_000
 
 
 def test_every_new_id_is_an_id_of_its_prefix_only() -> None:
