@@ -35,7 +35,7 @@ def fields_of(spec: type[BaseModel], level: str) -> dict[str, FieldInfo]:
 def form_widgets(spec: type[BaseModel], level: str, lang: Lang, values: dict[str, Any]) -> dict[str, gr.components.Component]:
     """Widgets for the fields of one level, filled with `values` where given, else with the spec's defaults."""
     return {
-        name: _widget(spec.__name__, name, field, lang, values.get(name, field.default))
+        name: _widget(spec.__name__, name, field, lang, values.get(name, field.get_default(call_default_factory=True)))
         for name, field in fields_of(spec, level).items()
     }
 
@@ -69,6 +69,8 @@ def _widget(spec: str, name: str, field: FieldInfo, lang: Lang, value: Any) -> g
     if kind is float:
         low, high = _bounds(field)
         return gr.Number(value=value, minimum=low, maximum=high, step=_step(value), **words)
+    if kind == list[str]:
+        return gr.Textbox(value="\n".join(value or ()), lines=3, max_lines=12, **words)
     if options := get_args(kind):
         return gr.Dropdown(list(options), value=value, **words)
     return gr.Textbox(value=value, **words)

@@ -37,6 +37,7 @@ SPEC: dict[str, Any] = {
     "evaluations": 4,
     "patience": 0,
     "precision": "float32",
+    "probes": "none",
 }
 
 

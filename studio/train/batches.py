@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from studio.data.refusal import is_locked, rendered_or_refused
 from studio.data.render import Template
 from studio.data.snapshot import SnapshotRow
 
-__all__ = ["IGNORED", "LengthBatches", "TokenRow", "TokenRows", "collate", "render_rows"]
+__all__ = ["IGNORED", "LengthBatches", "TokenRow", "TokenRows", "collate", "render_rows", "share_of_rows"]
 
 #: Label of a token whose loss does not count, as torch's cross entropy spells it.
 IGNORED = -100
@@ -62,6 +63,13 @@ def render_rows(
         labels = [token if counts else IGNORED for token, counts in zip(rendered.ids, rendered.loss_mask, strict=True)]
         good.append(TokenRow(row.id, rendered.ids, labels))
     return good, refused
+
+
+def share_of_rows(rows: Sequence[TokenRow], n_rows: int) -> list[TokenRow]:
+    """`n_rows` of `rows`, in their order: always the same ones, and a smaller share lies within every larger one."""
+    drawn = sorted(rows, key=lambda row: hashlib.sha256(str(row.row_id).encode()).digest())[:n_rows]
+    kept = {row.row_id for row in drawn}
+    return [row for row in rows if row.row_id in kept]
 
 
 def collate(rows: Sequence[TokenRow], pad_id: int) -> dict[str, torch.Tensor]:

@@ -24,7 +24,7 @@ from studio.models.catalogue import base_folder
 from studio.train.checkpoints import CheckpointStore
 from studio.train.faults import told_plainly
 from studio.train.history import base_loss, evaluation_seconds, seconds_before
-from studio.train.spec import TrainSpec
+from studio.train.spec import Optimizer, TrainSpec
 
 if TYPE_CHECKING:
     from studio.train.model import Device
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["run_training"]
 
 log = logging.getLogger("studio.train")
+
+#: As `TrainingArguments` calls them.
+_OPTIMIZERS = {Optimizer.ADAMW: "adamw_torch", Optimizer.ADAMW_8BIT: "adamw_bnb_8bit"}
 
 #: In the run's folder: prompt hashes of the rows that locked test sets keep out of it, one a line.
 _LOCKED_FILE = "locked_prompts.txt"
@@ -101,7 +104,7 @@ def _base_loss(context: JobContext, trainer: Any, rows: Any) -> float | None:
 
 def _rows(context: JobContext, spec: TrainSpec) -> tuple[Any, Any, Template]:
     """Token rows of the train and the validation split. Test rows are not even looked at."""
-    from studio.train.batches import TokenRows, render_rows
+    from studio.train.batches import TokenRows, render_rows, share_of_rows
 
     template = Template.load(base_folder(context.settings, spec.base.id))
     snapshot = ensure_snapshot(context.db, context.settings, spec.dataset.id, spec.dataset.revision, spec.dataset.hash)
@@ -112,6 +115,8 @@ def _rows(context: JobContext, spec: TrainSpec) -> tuple[Any, Any, Template]:
         good, refused = render_rows(rows, template, spec.max_seq_len, locked)
         for reason, count in refused.items():
             context.warn("train.warned.rows_refused", {"split": split, "reason": reason, "n": count})
+        if split == "train" and spec.train_share < 1:
+            good = share_of_rows(good, spec.rows_of_share(len(good)))
         by_split[split] = TokenRows(good)
         tokens, targets = sum(len(row.ids) for row in good), sum(row.n_targets for row in good)
         log.info("%s: %d rows, %d tokens, %d of them targets", split, len(good), tokens, targets)
@@ -159,6 +164,9 @@ def _trainer(
         max_steps=spec.max_steps or -1,
         learning_rate=spec.learning_rate,
         lr_scheduler_type="cosine",
+        optim=_OPTIMIZERS[spec.optimizer],
+        gradient_checkpointing=spec.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
         warmup_steps=round(spec.warmup_share * total_steps),
         weight_decay=spec.weight_decay,
         max_grad_norm=spec.max_grad_norm,

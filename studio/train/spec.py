@@ -10,15 +10,30 @@ import math
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from studio.jobs.spec import Spec
 
-__all__ = ["MAX_NAME", "PRESETS", "BaseRef", "Bits", "DatasetRef", "Precision", "Preset", "TrainSpec"]
+__all__ = [
+    "MAX_NAME",
+    "MAX_OWN_PROBES",
+    "PRESETS",
+    "BaseRef",
+    "Bits",
+    "DatasetRef",
+    "Optimizer",
+    "Precision",
+    "Preset",
+    "Probes",
+    "TrainSpec",
+]
 
 
 #: Characters of a run's name.
 MAX_NAME = 120
+
+#: Questions of one's own that a run answers at every evaluation.
+MAX_OWN_PROBES = 40
 
 
 class Preset(StrEnum):
@@ -40,6 +55,21 @@ class Bits(IntEnum):
 
     PLAIN = 16
     NF4 = 4
+
+
+class Optimizer(StrEnum):
+    """AdamW with its two moments in float32, or in 8 bits by blocks (Dettmers et al. 2021, arXiv:2110.02861)."""
+
+    ADAMW = "adamw"
+    ADAMW_8BIT = "adamw_8bit"
+
+
+class Probes(StrEnum):
+    """How many of the general questions in `assets/probes` a run answers at its start and at every evaluation."""
+
+    NONE = "none"
+    FEW = "few"
+    ALL = "all"
 
 
 class BaseRef(BaseModel):
@@ -86,10 +116,25 @@ class TrainSpec(Spec):
     gradient_accumulation_steps: int = Field(1, ge=1, le=1024, json_schema_extra=_shown("steps"))
     max_steps: int = Field(0, ge=0, description="0: as many as the epochs take", json_schema_extra=_shown("steps"))
     warmup_share: float = Field(0.05, ge=0, lt=1, json_schema_extra=_shown("steps"))
+    optimizer: Optimizer = Field(Optimizer.ADAMW, json_schema_extra=_shown("steps"))
+    gradient_checkpointing: bool = Field(False, json_schema_extra=_shown("steps"))
     weight_decay: float = Field(0.0, ge=0, le=1, json_schema_extra=_shown("steps"))
     max_grad_norm: float = Field(1.0, gt=0, le=100, json_schema_extra=_shown("steps"))
     evaluations: int = Field(6, ge=1, le=100, json_schema_extra=_shown("evaluation"))
     patience: int = Field(3, ge=0, le=100, json_schema_extra=_shown("evaluation"))
+    train_share: float = Field(1.0, gt=0, le=1, json_schema_extra=_shown("data"))
+    probes: Probes = Field(Probes.FEW, json_schema_extra=_shown("evaluation"))
+    own_probes: list[str] = Field(default_factory=list, max_length=MAX_OWN_PROBES, json_schema_extra=_shown("evaluation"))
+
+    @field_validator("own_probes", mode="before")
+    @classmethod
+    def _lines(cls, given: Any) -> Any:
+        """A form gives them as lines of one text."""
+        return [line.strip() for line in given.splitlines() if line.strip()] if isinstance(given, str) else given
+
+    def rows_of_share(self, n_rows: int) -> int:
+        """Training rows that are taken of `n_rows`: at least one where there is one."""
+        return min(n_rows, max(1, math.ceil(self.train_share * n_rows)))
 
     def planned_steps(self, n_rows: int) -> int:
         """Optimizer updates that the spec asks for on `n_rows` training rows."""

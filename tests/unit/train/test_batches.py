@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from studio.data.render import Template
 from studio.data.snapshot import SnapshotRow
-from studio.train.batches import IGNORED, LengthBatches, TokenRow, TokenRows, collate, render_rows
+from studio.train.batches import IGNORED, LengthBatches, TokenRow, TokenRows, collate, render_rows, share_of_rows
 from studio.train.trainer import StudioTrainer
 
 PAD = 7
@@ -166,3 +166,12 @@ def test_no_row_is_longer_than_the_limit(tiny_base_folder: Path) -> None:
     assert good
     assert max(len(found.ids) for found in good) <= 48
     assert len(good) + refused.total() == len(rows)
+
+
+def test_a_smaller_share_of_the_rows_lies_within_every_larger_one() -> None:
+    rows = [TokenRow(n, [1, 2], [1, 2]) for n in range(200)]
+    quarter, half = share_of_rows(rows, 50), share_of_rows(rows, 100)
+    assert len(quarter) == 50
+    assert set(row.row_id for row in quarter) < set(row.row_id for row in half)
+    assert [row.row_id for row in half] == sorted(row.row_id for row in half)  # their own order
+    assert share_of_rows(rows[:100], 50) != rows[:50]  # drawn from everywhere, not the file's beginning
