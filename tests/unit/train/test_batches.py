@@ -172,6 +172,6 @@ def test_a_smaller_share_of_the_rows_lies_within_every_larger_one() -> None:
     rows = [TokenRow(n, [1, 2], [1, 2]) for n in range(200)]
     quarter, half = share_of_rows(rows, 50), share_of_rows(rows, 100)
     assert len(quarter) == 50
-    assert set(row.row_id for row in quarter) < set(row.row_id for row in half)
+    assert {row.row_id for row in quarter} < {row.row_id for row in half}
     assert [row.row_id for row in half] == sorted(row.row_id for row in half)  # their own order
     assert share_of_rows(rows[:100], 50) != rows[:50]  # drawn from everywhere, not the file's beginning
