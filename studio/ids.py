@@ -11,7 +11,7 @@ from typing import Literal
 
 __all__ = ["Prefix", "is_id", "new_id", "now", "parse_time", "time_text"]
 
-Prefix = Literal["ds", "drf", "run", "job", "wrk", "eng", "lnk", "usr", "cht", "ans", "exm"]
+Prefix = Literal["ds", "drf", "run", "job", "wrk", "eng", "lnk", "usr", "cht", "ans", "exm", "swp"]
 
 # Crockford's alphabet without i, l, o, u: nothing that is read for something else.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

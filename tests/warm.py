@@ -32,6 +32,7 @@ from typing import Any, Self
 from studio.jobs import ingest
 from studio.jobs.processes import created, is_alive
 from studio.jobs.queue import Job
+from studio.jobs.resources import Device
 from studio.settings import ROOT, Settings
 
 #: Seconds between two looks of the forked workers and keepers: as thorough as the product's, and sooner.
@@ -172,7 +173,7 @@ def _run(path: str, request: dict[str, Any]) -> None:
         os._exit(code)
 
 
-def _fork_job(path: str, settings: Settings, job: Job) -> Forked:
+def _fork_job(path: str, settings: Settings, job: Job, device: Device | None = None) -> Forked:
     request = {"home": str(settings.home), "url": settings.database_url}
     return ask(path, do="job", job=job.id, attempt=job.attempt, **request)
 
@@ -183,7 +184,7 @@ def _worker(path: str, request: dict[str, Any]) -> int:
 
     worker._LOOK_S = _LOOK_S
     worker.fork_job = functools.partial(_fork_job, path)  # type: ignore[attr-defined]
-    launch = lambda settings, job: worker.fork_job(settings, job)  # noqa: E731 - looked up late: a fate may stand around it
+    launch = lambda settings, job, device: worker.fork_job(settings, job)  # noqa: E731 - looked up late: a fate may stand around it
     entry.Worker = functools.partial(worker.Worker, launch=launch)  # type: ignore[misc,assignment]
     fate = _take(Path(request["home"]) / "worker-fate.json")
     if fate is not None:

@@ -48,6 +48,7 @@ RULES: dict[str, Rule] = {
     "job.read": Rule(_VIEW),
     "job.stop": Rule(_EDIT, recorded=True),
     "job.resume": Rule(_EDIT, recorded=True),
+    "job.order": Rule(_EDIT, recorded=True),
     "chat.read": Rule(_VIEW),
     "chat.write": Rule(_VIEW, recorded=True),
     "chat.adopt": Rule(_VIEW),  # records itself when there was something

@@ -12,6 +12,7 @@ from studio.errors import JobError
 if TYPE_CHECKING:
     from studio.jobs.context import JobContext
     from studio.jobs.runfolder import RunFolder
+    from studio.settings import Settings
 
 __all__ = ["KINDS", "JobClass", "JobKind", "kind_of"]
 
@@ -24,6 +25,8 @@ class JobKind:
 
     entry        names `function(context) -> result`, where the result is what `result.json` keeps
     restarts     a job of this kind whose process dies is started again by itself: its function can be called twice
+    eases        names `function(folder, settings) -> bool`, asked once memory was not enough: whether the next attempt asks for
+                 less by itself; without it a person is asked
     resume_step  names `function(folder) -> step`, the step from which the next attempt goes on; without it: 0
     """
 
@@ -32,6 +35,7 @@ class JobKind:
     entry: str
     restarts: bool = True
     resume_step: str = ""
+    eases: str = ""
 
     def load(self) -> Callable[[JobContext], dict[str, Any]]:
         function: Callable[[JobContext], dict[str, Any]] = _attribute(self.entry)
@@ -43,6 +47,10 @@ class JobKind:
             return 0
         function: Callable[[RunFolder], int] = _attribute(self.resume_step)
         return function(folder)
+
+    def asks_for_less(self, folder: RunFolder, settings: Settings) -> bool:
+        """After an attempt that memory was not enough for: whether the next one is worth a try."""
+        return bool(self.eases) and bool(_attribute(self.eases)(folder, settings))
 
 
 def _attribute(name: str) -> Any:

@@ -14,6 +14,7 @@ from studio.errors import StudioError
 from studio.ids import now
 from studio.jobs.processes import host_name
 from studio.jobs.queue import Job, has_worker, was_killed
+from studio.jobs.resources import Device
 from studio.jobs.runfolder import RunFolder
 from studio.jobs.tables import workers
 from studio.settings import ROOT, Settings
@@ -50,8 +51,9 @@ def start_worker(settings: Settings) -> Child:
         )
 
 
-def start_job(settings: Settings, job: Job) -> Child:
-    """One attempt of a job in a process group of its own: it outlives the worker and ends as a whole.
+def start_job(settings: Settings, job: Job, device: Device | None = None) -> Child:
+    """One attempt of a job in a process group of its own: it outlives the worker and ends as a whole. Of several cards it sees
+    the one that is its `device`.
 
     Raises OSError when no process can be started or the job's log cannot be opened.
     """
@@ -59,12 +61,19 @@ def start_job(settings: Settings, job: Job) -> Child:
         return subprocess.Popen(
             [sys.executable, "-m", "studio.processes.job", job.id, str(job.attempt)],
             cwd=ROOT,
-            env=_environment(settings) | {"TOKENIZERS_PARALLELISM": "false"},
+            env=_environment(settings) | _of_device(device) | {"TOKENIZERS_PARALLELISM": "false"},
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+def _of_device(device: Device | None) -> dict[str, str]:
+    """CUDA counts cards by speed unless told to count as the driver does, whose numbers `Device.index` are."""
+    if device is None or device.kind != "cuda":
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": str(device.index), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -33,6 +33,7 @@ __all__ = [
     "ATTEMPTS",
     "ENDED",
     "RESUMABLE",
+    "WAITING",
     "Job",
     "JobService",
     "JobState",
@@ -43,11 +44,13 @@ __all__ = [
     "job_of_row",
     "requeue_job",
     "select_jobs",
+    "waiting_jobs",
     "was_killed",
 ]
 
 JobState = Literal["queued", "paused", "starting", "running", "stopping", "finished", "stopped", "failed", "lost"]
 ACTIVE: tuple[JobState, ...] = ("starting", "running", "stopping")
+WAITING: tuple[JobState, ...] = ("queued", "paused")
 ENDED: tuple[JobState, ...] = ("finished", "stopped", "failed", "lost")
 RESUMABLE: tuple[JobState, ...] = ("stopped", "failed", "lost")
 
@@ -69,12 +72,15 @@ class Job:
     run_id: str | None
     author: str
     created_at: datetime
+    rank: float
     started_at: datetime | None
     ended_at: datetime | None
     attempt: int
     deaths: int
     stop_requested_at: datetime | None
     worker_id: str | None
+    slot: int | None
+    device: str | None
     host: str | None
     pid: int | None
     pid_created: str | None
@@ -150,6 +156,7 @@ def insert_job(
             request_id=request_id,
             author=author,
             created_at=now(),
+            rank=_last_rank(connection) + 1,
             attempt=0,
             deaths=0,
             ingested_seq=0,
@@ -157,6 +164,17 @@ def insert_job(
         )
     )
     return job_id
+
+
+def _last_rank(connection: Connection) -> float:
+    """Of the jobs that wait or run. What is queued again by itself keeps its rank, and so comes before all that came later."""
+    return float(connection.execute(sa.select(sa.func.max(jobs.c.rank)).where(jobs.c.state.not_in(ENDED))).scalar() or 0.0)
+
+
+def waiting_jobs(job_class: JobClass | None = None) -> sa.Select[Any]:
+    """Queued and paused jobs in the order in which they will start."""
+    of_class = jobs.c.job_class == job_class if job_class else jobs.c.job_class != "engine"
+    return select_jobs().where(jobs.c.state.in_(WAITING), of_class).order_by(jobs.c.rank, jobs.c.created_at, jobs.c.id)
 
 
 def enter_job(db: Database, job_id: str, attempt: int) -> Job | None:
@@ -177,8 +195,8 @@ def enter_job(db: Database, job_id: str, attempt: int) -> Job | None:
         return job_of_row(connection.execute(select_jobs().where(jobs.c.id == job_id)).mappings().one())
 
 
-def requeue_job(connection: Connection, job: Job, *, deaths: int) -> bool:
-    """Let a job begin its next attempt; False when somebody else has already changed it."""
+def requeue_job(connection: Connection, job: Job, *, deaths: int, last: bool = False) -> bool:
+    """Let a job begin its next attempt, `last` of all or in its old place; False when somebody else has already changed it."""
     changed = connection.execute(
         jobs.update()
         .where(jobs.c.id == job.id, jobs.c.attempt == job.attempt, jobs.c.state == job.state)
@@ -186,7 +204,10 @@ def requeue_job(connection: Connection, job: Job, *, deaths: int) -> bool:
         .values(
             state="queued",
             deaths=deaths,
+            rank=_last_rank(connection) + 1 if last else job.rank,
             worker_id=None,
+            slot=None,
+            device=None,
             host=None,
             pid=None,
             pid_created=None,
@@ -253,21 +274,15 @@ class JobService:
     @allows("job.read")
     def get(self, actor: Actor, job_id: str) -> Job:
         with self._db.read() as connection:
-            row = connection.execute(select_jobs().where(jobs.c.id == job_id)).mappings().first()
-        if row is None:
-            raise NotFoundError("error.job.unknown", job=job_id)
-        return job_of_row(row)
+            return self._found(connection, job_id)
 
     @allows("job.read")
     def active(self, actor: Actor) -> list[Job]:
-        """Jobs that run or wait, engines left out, oldest first."""
-        query = (
-            select_jobs()
-            .where(jobs.c.state.in_([*ACTIVE, "queued", "paused"]), jobs.c.job_class != "engine")
-            .order_by(jobs.c.created_at)
-        )
+        """Jobs that run, and then those that wait in the order in which they will start; engines left out."""
+        running = select_jobs().where(jobs.c.state.in_(ACTIVE), jobs.c.job_class != "engine").order_by(jobs.c.started_at)
         with self._db.read() as connection:
-            return [job_of_row(row) for row in connection.execute(query).mappings()]
+            found = [connection.execute(query).mappings().all() for query in (running, waiting_jobs())]
+        return [job_of_row(row) for rows in found for row in rows]
 
     @allows("job.read")
     def latest(self, actor: Actor, kind: str, limit: int = 20) -> list[Job]:
@@ -294,15 +309,48 @@ class JobService:
     def stop(self, actor: Actor, job_id: str) -> Job:
         """Ask a job to stop. One that has not begun ends at once; asking twice is the same as once."""
         with self._db.write() as connection:
-            row = connection.execute(select_jobs().where(jobs.c.id == job_id)).mappings().first()
-            if row is None:
-                raise NotFoundError("error.job.unknown", job=job_id)
-            job = job_of_row(row)
+            job = self._found(connection, job_id)
             if job.state in ("queued", "paused"):
                 end_job(connection, job, "stopped")
             elif job.is_active and job.stop_requested_at is None:
                 connection.execute(jobs.update().where(jobs.c.id == job_id).values(stop_requested_at=now()))
         return self.get(actor, job_id)
+
+    @allows("job.order")
+    def move(self, actor: Actor, job_id: str, places: int) -> None:
+        """Let a waiting job start `places` later (negative: earlier) among those that wait for the same kind of slot.
+
+        One that has begun meanwhile stays as it is.
+        """
+        with self._db.write() as connection:
+            job = self._found(connection, job_id)
+            waiting = [job_of_row(row) for row in connection.execute(waiting_jobs(job.job_class)).mappings()]
+            order = [item.id for item in waiting]
+            if job_id not in order:
+                return
+            at = order.index(job_id)
+            order.insert(min(max(0, at + places), len(order) - 1), order.pop(at))
+            # Equal ranks are told apart by age: give each its own, none above what a job queued from now on will get.
+            first = min(item.rank for item in waiting)
+            for place, moved in enumerate(order):
+                rank = first + place / len(order)
+                connection.execute(jobs.update().where(jobs.c.id == moved, jobs.c.state.in_(WAITING)).values(rank=rank))
+
+    @allows("job.order")
+    def pause(self, actor: Actor, job_id: str, paused: bool = True) -> None:
+        """Hold a waiting job back, or let it start in its place again; one that has begun meanwhile stays as it is."""
+        before, after = ("queued", "paused") if paused else ("paused", "queued")
+        with self._db.write() as connection:
+            self._found(connection, job_id)
+            this = jobs.update().where(jobs.c.id == job_id, jobs.c.state == before)
+            connection.execute(this.values(state=after))
+
+    @staticmethod
+    def _found(connection: Connection, job_id: str) -> Job:
+        row = connection.execute(select_jobs().where(jobs.c.id == job_id)).mappings().first()
+        if row is None:
+            raise NotFoundError("error.job.unknown", job=job_id)
+        return job_of_row(row)
 
     @allows("job.resume")
     def resume(self, actor: Actor, job_id: str) -> Job:
@@ -311,14 +359,11 @@ class JobService:
         Raises JobError for one that has finished or cannot go on.
         """
         with self._db.write() as connection:
-            row = connection.execute(select_jobs().where(jobs.c.id == job_id)).mappings().first()
-            if row is None:
-                raise NotFoundError("error.job.unknown", job=job_id)
-            job = job_of_row(row)
+            job = self._found(connection, job_id)
             if job.has_ended:
                 if not job.can_resume:
                     raise JobError("error.job.cannot_resume", name=job.name)
-                requeue_job(connection, job, deaths=0)
+                requeue_job(connection, job, deaths=0, last=True)
         return self.get(actor, job_id)
 
     @allows("job.read")

@@ -35,7 +35,10 @@ def _cards() -> tuple[Device, ...]:
     except pynvml.NVMLError:
         return ()
     found = []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     for index in range(pynvml.nvmlDeviceGetCount()):
+        if visible is not None and str(index) not in visible.split(","):
+            continue
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
         memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
         found.append(Device("cuda", index, str(pynvml.nvmlDeviceGetName(handle)), int(memory.total)))

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from studio.db import Json, UtcDateTime, metadata
 
-__all__ = ["checkpoints", "events", "jobs", "points", "runs", "workers"]
+__all__ = ["checkpoints", "events", "jobs", "points", "runs", "sweep_runs", "sweeps", "workers"]
 
 runs = sa.Table(
     "runs",
@@ -35,12 +35,15 @@ jobs = sa.Table(
     sa.Column("request_id", sa.String(80), unique=True),
     sa.Column("author", sa.String(40), nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("rank", sa.Float, nullable=False, default=0.0, server_default="0"),  # its place in the queue: lowest first
     sa.Column("started_at", UtcDateTime),
     sa.Column("ended_at", UtcDateTime),
     sa.Column("attempt", sa.Integer, nullable=False, default=0),
     sa.Column("stop_requested_at", UtcDateTime),
     # Who executes it: adoption needs all three, a pid alone may belong to somebody else by now.
     sa.Column("worker_id", sa.String(40)),
+    sa.Column("slot", sa.Integer),  # of its host's devices
+    sa.Column("device", sa.String(120)),  # what that slot is called
     sa.Column("host", sa.String(200)),
     sa.Column("pid", sa.Integer),
     sa.Column("pid_created", sa.String(120)),  # as `processes.created` spells it
@@ -68,6 +71,27 @@ workers = sa.Table(
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("lease_until", UtcDateTime, nullable=False, index=True),
     sa.Column("stop_requested_at", UtcDateTime),
+)
+
+#: Trainings that differ in a few fields: `axes` are their names with the values of each.
+sweeps = sa.Table(
+    "sweeps",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("name", sa.String(200), nullable=False, unique=True),
+    sa.Column("axes", Json, nullable=False),
+    sa.Column("request_id", sa.String(80), unique=True),
+    sa.Column("author", sa.String(40), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+sweep_runs = sa.Table(
+    "sweep_runs",
+    metadata,
+    sa.Column("run_id", sa.String(40), sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("sweep_id", sa.String(40), sa.ForeignKey("sweeps.id"), nullable=False, index=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("values", Json, nullable=False),  # of the axes
 )
 
 events = sa.Table(

@@ -26,8 +26,8 @@ from studio.jobs.ingest import ingest
 from studio.jobs.kinds import JobClass, kind_of
 from studio.jobs.launch import Child, start_job
 from studio.jobs.processes import host_name, is_alive, myself
-from studio.jobs.queue import ACTIVE, ATTEMPTS, Job, end_job, job_of_row, requeue_job, select_jobs
-from studio.jobs.resources import free_disk_bytes, oom_kills
+from studio.jobs.queue import ACTIVE, ATTEMPTS, Job, end_job, job_of_row, requeue_job, select_jobs, waiting_jobs
+from studio.jobs.resources import Device, devices, free_disk_bytes, oom_kills
 from studio.jobs.runfolder import RunFolder
 from studio.jobs.tables import jobs, workers
 from studio.settings import Settings
@@ -40,7 +40,6 @@ _LEASE = timedelta(seconds=30)
 _HEARTBEAT_S = 5.0
 _LOOK_S = 0.4
 _LIGHT_SLOTS = 2
-_DEVICE_SLOTS = 1  # one at a time, also on a machine of several cards: a job does not yet hear which card is its own
 _ENGINE_SLOTS = 4
 
 #: Seconds that a job may take to end after it was asked to: a training saves a checkpoint first.
@@ -52,16 +51,26 @@ _LOST_S = 600.0
 #: With less free than this, a process that ended without a word could not write why.
 _FULL_DISK_BYTES = 1_000_000
 
-Launch = Callable[[Settings, Job], Child]
+#: Errors after which a job may be tried once more, if its kind knows how to ask for less.
+_NO_MEMORY = ("error.job.out_of_memory", "error.job.killed_for_memory")
+
+Launch = Callable[[Settings, Job, Device | None], Child]
 
 
 class Worker:
-    """One per host and home. `run()` returns when somebody asked it to stop."""
+    """One per host and home. `run()` returns when somebody asked it to stop. Each device is a slot for one job at a time."""
 
-    def __init__(self, db: Database, settings: Settings, launch: Launch = start_job) -> None:
+    def __init__(
+        self,
+        db: Database,
+        settings: Settings,
+        launch: Launch = start_job,
+        devices_of: Callable[[Settings], tuple[Device, ...]] = devices,
+    ) -> None:
         self._db = db
         self._settings = settings
         self._launch = launch
+        self._devices = devices_of(settings)
         self._host = host_name()
         self._id = new_id("wrk")
         self._stopping = False
@@ -189,17 +198,22 @@ class Worker:
         """Write how a job whose process is gone has ended, by the result it left; or let it go on when it left none."""
         child = self._children.get(job.id)
         result = self._result(job)
+        error = self._why_no_further(job) if result is None else None
+        eased = self._asks_for_less(job, result["error"] if result is not None else error.as_dict() if error else None)
         with self._db.write() as connection:
-            if result is not None:
+            if eased:
+                requeue_job(connection, job, deaths=job.deaths)
+                ended: str = "short of memory; it goes on with less"
+            elif result is not None:
                 end_job(connection, job, result["state"], result=result.get("result"), error=result.get("error"))
-                ended: str = result["state"]
+                ended = result["state"]
             elif job.stop_requested_at is not None:
                 end_job(connection, job, "stopped")
                 ended = "stopped"
             elif job.pid is None and child is None:
                 requeue_job(connection, job, deaths=job.deaths)  # its worker died before the process entered itself
                 ended = "not begun; it is next"
-            elif (error := self._why_no_further(job)) is not None:
+            elif error is not None:
                 end_job(connection, job, "failed", error=error)
                 ended = "failed"
             else:
@@ -208,6 +222,16 @@ class Worker:
         for kept in (self._children, self._asked, self._kills):
             kept.pop(job.id, None)
         log.info("job %s, attempt %d: %s", job.id, job.attempt, ended)
+
+    def _asks_for_less(self, job: Job, error: dict[str, Any] | None) -> bool:
+        """Whether memory was not enough and the job's kind knows what to leave out."""
+        if error is None or error["key"] not in _NO_MEMORY or job.stop_requested_at is not None:
+            return False
+        try:
+            return kind_of(job.kind).asks_for_less(RunFolder(self._settings.home / job.folder), self._settings)
+        except Exception:  # whatever is wrong with the remedy, the job has ended
+            log.exception("job %s could not be made to ask for less", job.id)
+            return False
 
     def _result(self, job: Job) -> dict[str, Any] | None:
         """What this attempt left. A file that cannot be read counts as none: the attempt is done again."""
@@ -243,30 +267,27 @@ class Worker:
     # 3 Jobs that wait
 
     def _start_waiting(self) -> None:
-        for job_class, slots in (
+        classes: tuple[tuple[JobClass, int], ...] = (
             ("light", _LIGHT_SLOTS),
-            ("device", _DEVICE_SLOTS),
+            ("device", len(self._devices)),
             ("engine", _ENGINE_SLOTS),
-        ):
+        )
+        for job_class, slots in classes:
             while (job := self._claim(job_class, slots)) is not None:
                 self._start(job)
 
-    def _claim(self, job_class: str, slots: int) -> Job | None:
-        """Take the oldest waiting job of a class when one of its slots is free."""
-        waiting = (
-            select_jobs()
-            .where(jobs.c.state == "queued", jobs.c.job_class == job_class)
-            .order_by(jobs.c.created_at, jobs.c.id)
-            .limit(1)
-        )
+    def _claim(self, job_class: JobClass, slots: int) -> Job | None:
+        """Take the waiting job of a class that comes first when one of its slots is free."""
+        waiting = waiting_jobs(job_class).where(jobs.c.state == "queued").limit(1)
         with self._db.read() as connection:
             if connection.execute(waiting).first() is None:
                 return None
         of_class = sa.and_(jobs.c.state.in_(ACTIVE), jobs.c.job_class == job_class, jobs.c.host == self._host)
-        busy = sa.select(sa.func.count()).select_from(jobs).where(of_class)
         with self._db.write() as connection:
-            if (connection.execute(busy).scalar() or 0) >= slots:
+            busy = connection.execute(sa.select(jobs.c.slot).where(of_class)).scalars().all()
+            if len(busy) >= slots:
                 return None
+            slot = next(number for number in range(slots) if number not in busy)
             row = connection.execute(waiting).mappings().first()
             if row is None:
                 return None
@@ -277,6 +298,8 @@ class Worker:
                     state="starting",
                     attempt=row["attempt"] + 1,
                     worker_id=self._id,
+                    slot=slot,
+                    device=self._devices[slot].name if job_class == "device" else None,
                     host=self._host,
                     pid=None,
                     pid_created=None,
@@ -290,7 +313,7 @@ class Worker:
     def _start(self, job: Job) -> None:
         try:
             RunFolder(self._settings.home / job.folder).create(job.spec)
-            child = self._launch(self._settings, job)
+            child = self._launch(self._settings, job, self._device_of(job))
         except OSError as error:
             with self._db.write() as connection:
                 end_job(connection, job, "failed", error=StudioError("error.job.not_started", reason=str(error)))
@@ -298,6 +321,9 @@ class Worker:
         self._children[job.id] = child
         self._kills[job.id] = oom_kills()
         log.info("job %s (%s), attempt %d: started as pid %s", job.id, job.kind, job.attempt, child.pid)
+
+    def _device_of(self, job: Job) -> Device | None:
+        return self._devices[job.slot] if job.job_class == "device" and job.slot is not None else None
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

@@ -35,7 +35,7 @@ from studio.jobs.ingest import ingest
 from studio.jobs.processes import myself
 from studio.jobs.queue import insert_job
 from studio.jobs.runfolder import RunFolder
-from studio.jobs.tables import events, jobs, points, workers
+from studio.jobs.tables import events, jobs, points, sweep_runs, sweeps, workers
 from studio.models.catalogue import Base
 from studio.models.tables import bases
 from studio.services import Services, build_services
@@ -155,6 +155,10 @@ def lived_in(services: Services, actor: Actor, settings: Settings, run_id: str, 
         about = {"id": new_id("exm"), "dataset_id": dataset_id, "revision": 1, "content_hash": "0" * 64, "base_id": "tiny"}
         said = {"max_seq_len": 512, "author": user.id, "created_at": now(), "finished_at": now(), "summary": {"score": 91}}
         connection.execute(examinations.insert().values(**about | said))
+        sweep = {"id": new_id("swp"), "name": "rates", "axes": {"learning_rate": [1e-4, 2e-4]}, "author": user.id}
+        connection.execute(sweeps.insert().values(**sweep, created_at=now()))
+        in_sweep = {"run_id": run_id, "sweep_id": sweep["id"], "position": 0, "values": {"learning_rate": 1e-4}}
+        connection.execute(sweep_runs.insert().values(**in_sweep))
         finding = {"examination_id": about["id"], "check_key": "html", "position": 1024, "row_id": 1, "mends": True}
         connection.execute(findings.insert().values(**finding))
     for name in ("engines/eng_a/token", "tmp/worker.lock", "tmp/half", "uploads/x.tmp", "models/.b.part/model.safetensors"):

@@ -39,7 +39,7 @@ VIEWER = ANYBODY | {
     "dataset.export",
 }
 EDITOR = VIEWER | {"dataset.look", "dataset.import", "dataset.write", "dataset.lock", "dataset.delete"}
-EDITOR = EDITOR | {"model.fetch", "job.resume", "job.stop", "engine.unload"}
+EDITOR = EDITOR | {"model.fetch", "job.resume", "job.stop", "job.order", "engine.unload"}
 EDITOR = EDITOR | {"run.pin", "run.resume", "run.start", "run.stop"}
 EDITOR = EDITOR | {"link.read", "link.make", "link.write", "link.renew", "link.revoke"}
 ADMIN = EDITOR | {"settings.write", "storage.clean", "backup.save", "backup.restore"}

@@ -166,14 +166,14 @@ def test_nothing_follows_a_job_whose_end_came_too_late(db: Database, service: Jo
     assert service.active(actor) == []
 
 
-def test_active_jobs_are_those_that_run_or_wait_oldest_first_without_engines(
+def test_active_jobs_are_those_that_run_and_then_those_that_wait_without_engines(
     db: Database, service: JobService, actor: Actor
 ) -> None:
     first, second, ended, engine = queue(db), queue(db), queue(db), queue(db, {"kind": "engine"})
     begin(db, second)
     service.stop(actor, ended)
     assert engine not in [job.id for job in service.active(actor)]
-    assert [job.id for job in service.active(actor)] == [first, second]
+    assert [job.id for job in service.active(actor)] == [second, first]
 
 
 def test_the_latest_jobs_of_a_kind_come_newest_first(db: Database, service: JobService, actor: Actor) -> None:

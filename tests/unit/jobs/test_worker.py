@@ -257,7 +257,7 @@ def test_a_process_that_enters_too_late_does_nothing(shop: Shop, wait_until: Wai
     """The worker died right after it had started the process; the next one has given the attempt up."""
     job_id = shop.queue_import("late", 3)
     dead = shop.worker()
-    dead._launch = lambda settings, job: Nobody()
+    dead._launch = lambda settings, job, device: Nobody()
     dead.look()
     assert (shop.job(job_id).state, shop.job(job_id).attempt, shop.job(job_id).pid) == ("starting", 1, None)
     job = look_until(shop.worker(), shop, job_id, has_ended, wait_until)
