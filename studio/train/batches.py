@@ -73,7 +73,9 @@ def share_of_rows(rows: Sequence[TokenRow], n_rows: int) -> list[TokenRow]:
 
 
 def collate(rows: Sequence[TokenRow], pad_id: int) -> dict[str, torch.Tensor]:
-    """`input_ids`, `labels` (B, T), and `attention_mask` only where a row is padded: without it SDPA takes its causal path."""
+    """`input_ids`, `labels` (B, T), the dataset's `rows` (B), and `attention_mask` only where a row is padded: without it SDPA
+    takes its causal path.
+    """
     width = max(len(row.ids) for row in rows)
     ids = torch.full((len(rows), width), pad_id)
     labels = torch.full((len(rows), width), IGNORED)
@@ -82,7 +84,7 @@ def collate(rows: Sequence[TokenRow], pad_id: int) -> dict[str, torch.Tensor]:
         ids[index, : len(row.ids)] = torch.tensor(row.ids)
         labels[index, : len(row.labels)] = torch.tensor(row.labels)
         mask[index, : len(row.ids)] = 1
-    batch = {"input_ids": ids, "labels": labels}
+    batch = {"input_ids": ids, "labels": labels, "rows": torch.tensor([row.row_id for row in rows])}
     if not bool(mask.all()):
         batch["attention_mask"] = mask
     return batch

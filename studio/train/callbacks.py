@@ -13,13 +13,17 @@ import torch
 from transformers import TrainerCallback
 
 from studio.jobs.context import JobContext
-from studio.train.history import step_seconds
+from studio.train.detectors import Evaluation, Finding, Step, Watch
+from studio.train.history import seen_before, step_seconds
 from studio.train.trainer import StudioTrainer
 
 __all__ = ["TellEvents"]
 
 #: Steps whose median is the step of the time that is left.
 _RECENT = 20
+
+#: Rows that a finding names, the worst ones.
+_MOST_ROWS = 50
 
 
 class TellEvents(TrainerCallback):
@@ -36,12 +40,16 @@ class TellEvents(TrainerCallback):
         self._step_seconds = 0.0
         self._recent = deque(step_seconds(context.history, _RECENT), maxlen=_RECENT)
         self._evaluations_left = 0
+        self._watch = Watch(0)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         every = max(1, int(args.eval_steps))
         if args.eval_strategy != "no":  # one at every multiple, and one at the end
             self._evaluations_left = math.ceil(state.max_steps / every) - state.global_step // every
         self._context.progress(state.global_step, state.max_steps, "steps", self._eta_s(state))
+        self._watch = Watch(state.max_steps, self.trainer.loss_of_base)
+        self._watch.recall(*seen_before(self._context.history, state.global_step))
+        self.trainer.take_step()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._step_began = time.monotonic()
@@ -56,19 +64,21 @@ class TellEvents(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         if logs is None or "loss" not in logs:
             return
-        trainer = self.trainer
+        done = self.trainer.take_step()
+        loss, grad_norm = logs["loss"], logs.get("grad_norm")
         self._context.events.write(
             "step_finished",
             step=state.global_step,
-            loss=logs["loss"],
+            loss=loss,
             lr=logs["learning_rate"],
-            grad_norm=logs.get("grad_norm"),
-            tokens=trainer.step_tokens,
-            target_tokens=trainer.step_targets,
+            grad_norm=grad_norm,
+            tokens=done.tokens,
+            target_tokens=done.targets,
             seconds=self._step_seconds,
             mem_bytes=_memory_bytes(),
         )
-        trainer.step_tokens = trainer.step_targets = 0
+        seen = Step(state.global_step, loss, grad_norm, self._step_seconds, done.waited, done.rows, done.losses())
+        self._tell(self._watch.step(seen))
         self._context.progress(state.global_step, state.max_steps, "steps", self._eta_s(state))
 
     def _eta_s(self, state: Any) -> float | None:
@@ -83,6 +93,13 @@ class TellEvents(TrainerCallback):
         self._evaluations_left = max(0, self._evaluations_left - 1)
         loss = metrics["eval_loss"]
         self._context.events.write("evaluated", step=state.global_step, split="validation", loss=loss, scores={})
+        self._tell(self._watch.evaluated(Evaluation(state.global_step, loss)))
+
+    def _tell(self, findings: list[Finding]) -> None:
+        for found in findings:
+            self._context.warn(f"detect.{found.key}", found.params | {"step": found.step}, found.rows[:_MOST_ROWS])
+            if found.key in ("diverged", "not_a_number"):
+                self._context.events.write("diverged", step=found.step)
 
 
 def _memory_bytes() -> int:

@@ -8,14 +8,31 @@ from datetime import datetime
 
 from studio.ids import parse_time
 from studio.jobs.events import Event, plain_float
+from studio.train.detectors import Evaluation, Step
 
-__all__ = ["base_loss", "evaluation_seconds", "seconds_before", "step_seconds"]
+__all__ = ["base_loss", "evaluation_seconds", "seconds_before", "seen_before", "step_seconds"]
 
 
 def base_loss(history: Sequence[Event]) -> float | None:
     """The validation loss of the base, in nats per token; None when no attempt has told it."""
     told = [event for event in history if event.kind == "evaluated" and event.body["step"] == 0]
     return plain_float(told[-1].body["loss"]) if told else None
+
+
+def seen_before(history: Sequence[Event], upto: int) -> tuple[list[str], list[Step], list[Evaluation]]:
+    """What the detectors told, and the steps and evaluations until step `upto`, each as it was done last."""
+    steps: dict[int, Step] = {}
+    evaluations: dict[int, Evaluation] = {}
+    for event in history:
+        body = event.body
+        if event.kind == "step_finished" and body["step"] <= upto:
+            norm = body.get("grad_norm")
+            norm = None if norm is None else plain_float(norm)
+            steps[body["step"]] = Step(body["step"], plain_float(body["loss"]), norm, plain_float(body["seconds"]))
+        if event.kind == "evaluated" and 0 < body["step"] <= upto:
+            evaluations[body["step"]] = Evaluation(body["step"], plain_float(body["loss"]))
+    told = [event.body["key"].removeprefix("detect.") for event in history if event.kind == "warned"]
+    return told, [steps[step] for step in sorted(steps)], [evaluations[step] for step in sorted(evaluations)]
 
 
 def step_seconds(history: Sequence[Event], n: int) -> list[float]:

@@ -76,6 +76,7 @@ def _run(context: JobContext) -> dict[str, Any]:
     fast = trainer.choose_loss(train_rows)
     log.info("head and loss on target positions only: %s", "yes" if fast else "no, this head is not a plain product")
     loss_of_base = _base_loss(context, trainer, validation_rows)
+    trainer.loss_of_base = loss_of_base
     context.check_stop()
 
     context.phase("training")
@@ -165,8 +166,8 @@ def _trainer(
         learning_rate=spec.learning_rate,
         lr_scheduler_type="cosine",
         optim=_OPTIMIZERS[spec.optimizer],
-        gradient_checkpointing=spec.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
+        activation_checkpointing=spec.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},
         warmup_steps=round(spec.warmup_share * total_steps),
         weight_decay=spec.weight_decay,
         max_grad_norm=spec.max_grad_norm,

@@ -6,14 +6,25 @@ Taking the hidden states first and the head only where a target stands gives the
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn import functional
 
 from studio.train.batches import IGNORED
 
-__all__ = ["head_is_plain", "summed_nll", "summed_nll_plain"]
+__all__ = ["BatchLoss", "head_is_plain", "summed_nll", "summed_nll_plain"]
+
+#: What a batch holds beside the model's inputs.
+_NOT_INPUTS = ("labels", "rows")
+
+
+class BatchLoss(NamedTuple):
+    """`total`: Σ −log p(target) in nats over the batch; `by_row` (B): each row's mean, 0 for one without targets, no gradient."""
+
+    total: torch.Tensor
+    n_targets: int
+    by_row: torch.Tensor
 
 
 def _parts(model: Any) -> tuple[Any, Any]:
@@ -22,24 +33,32 @@ def _parts(model: Any) -> tuple[Any, Any]:
     return inner.base_model, inner.get_output_embeddings()
 
 
-def summed_nll(model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, int]:
-    """Σ −log p(target) in nats over the batch, and the number of targets. Shapes: B rows, T tokens, N targets, D width."""
+def summed_nll(model: Any, batch: dict[str, torch.Tensor]) -> BatchLoss:
+    """The loss of a batch. Shapes: B rows, T tokens, N targets, D width, V words."""
     decoder, head = _parts(model)
-    inputs = {name: value for name, value in batch.items() if name != "labels"}
+    inputs = {name: value for name, value in batch.items() if name not in _NOT_INPUTS}
     hidden = decoder(**inputs, use_cache=False).last_hidden_state  # (B, T, D)
     targets = batch["labels"][:, 1:]  # (B, T-1): position t predicts token t+1
     counts = targets != IGNORED
     logits = head(hidden[:, :-1][counts]).float()  # (N, V)
-    return functional.cross_entropy(logits, targets[counts], reduction="sum"), int(counts.sum())
+    return _summed(functional.cross_entropy(logits, targets[counts], reduction="none"), counts)
 
 
-def summed_nll_plain(model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, int]:
+def summed_nll_plain(model: Any, batch: dict[str, torch.Tensor]) -> BatchLoss:
     """The same sum through the model's own logits: for heads that do more than one product (soft caps, scales)."""
-    inputs = {name: value for name, value in batch.items() if name != "labels"}
+    inputs = {name: value for name, value in batch.items() if name not in _NOT_INPUTS}
     logits = model(**inputs, use_cache=False).logits[:, :-1].float()  # (B, T-1, V)
     targets = batch["labels"][:, 1:]
-    loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
-    return loss, int((targets != IGNORED).sum())
+    counts = targets != IGNORED
+    losses = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none")
+    return _summed(losses.view(targets.shape)[counts], counts)
+
+
+def _summed(losses: torch.Tensor, counts: torch.Tensor) -> BatchLoss:
+    """`losses` (N) stand where `counts` (B, T-1) is true, row by row."""
+    row_of = counts.nonzero()[:, 0]  # (N)
+    sums = torch.zeros(len(counts), device=losses.device).index_add_(0, row_of, losses.detach().float())
+    return BatchLoss(losses.sum(), len(losses), sums / counts.sum(1).clamp(min=1))
 
 
 @torch.no_grad()

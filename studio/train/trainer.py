@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,25 @@ from studio.train.batches import LengthBatches, TokenRows, collate
 from studio.train.checkpoints import CheckpointStore
 from studio.train.loss import head_is_plain, summed_nll, summed_nll_plain
 
-__all__ = ["StudioTrainer", "evaluations_in_vain", "validation_losses"]
+__all__ = ["StepFacts", "StudioTrainer", "evaluations_in_vain", "validation_losses"]
 
 _ADAPTER = "adapter_model.safetensors"
+
+
+@dataclass
+class StepFacts:
+    """Of one optimizer update: real tokens, targets among them, its rows, their mean losses (one tensor a micro-batch), and
+    the seconds in which there were no rows to work on.
+    """
+
+    tokens: int = 0
+    targets: int = 0
+    rows: list[int] = field(default_factory=list)
+    row_losses: list[torch.Tensor] = field(default_factory=list)
+    waited: float = 0.0
+
+    def losses(self) -> list[float]:
+        return [float(loss) for losses in self.row_losses for loss in losses]
 
 
 def validation_losses(state: TrainerState) -> dict[int, float]:
@@ -36,12 +53,14 @@ def evaluations_in_vain(state: TrainerState) -> int:
 
 
 class StudioTrainer(Trainer):
-    """Counts the tokens of the current step in `step_tokens` and `step_targets`; the callback reads and resets them.
+    """Counts the tokens of the current step in `step_tokens` and `step_targets`, keeps its rows with their losses and the
+    seconds that it waited for them; the callback reads `take_step`, which begins anew.
 
     `patience` is the number of evaluations in vain after which it stops, 0 for never. How many there were follows from the
     state's log, so that a resumed training knows it without a counter of its own.
     """
 
+    loss_of_base: float | None = None
     control: TrainerControl
     state: TrainerState
 
@@ -55,9 +74,13 @@ class StudioTrainer(Trainer):
         self.model_accepts_loss_kwargs = True
         self._pad_id = pad_id
         self._nll = summed_nll_plain
-        self.step_tokens = 0
-        self.step_targets = 0
+        self._step = StepFacts()
         self.evaluation_seconds = 0.0
+
+    def take_step(self) -> StepFacts:
+        """What was counted since the last call."""
+        taken, self._step = self._step, StepFacts()
+        return taken
 
     def choose_loss(self, rows: TokenRows) -> bool:
         """Take the short way to the loss when it gives this model's own logits; returns whether it does."""
@@ -70,10 +93,21 @@ class StudioTrainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        total, n_targets = self._nll(model, inputs)
-        self.step_tokens += int(inputs["attention_mask"].sum()) if "attention_mask" in inputs else inputs["input_ids"].numel()
-        self.step_targets += n_targets
+        total, n_targets, by_row = self._nll(model, inputs)
+        step = self._step
+        step.tokens += int(inputs["attention_mask"].sum()) if "attention_mask" in inputs else inputs["input_ids"].numel()
+        step.targets += n_targets
+        step.rows += inputs["rows"].tolist()
+        step.row_losses.append(by_row)
         return total / (n_targets if num_items_in_batch is None else num_items_in_batch)
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """Trainer's, with a clock: while it waits for rows, the model does nothing."""
+        started = time.monotonic()
+        try:
+            return super().get_batch_samples(*args, **kwargs)
+        finally:
+            self._step.waited += time.monotonic() - started
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBatches:
         rows = (train_dataset or self.train_dataset).rows
@@ -106,8 +140,8 @@ class StudioTrainer(Trainer):
         for start in range(0, len(ordered), size):
             batch = self._prepare_inputs(collate(ordered[start : start + size], self._pad_id))
             with self.compute_loss_context_manager():
-                nll, count = self._nll(model, batch)
-            total, n_targets = total + float(nll), n_targets + count
+                nll = self._nll(model, batch)
+            total, n_targets = total + float(nll.total), n_targets + nll.n_targets
         model.train(was_training)
         self.evaluation_seconds = time.monotonic() - started
         return total / n_targets if n_targets else math.nan

@@ -11,6 +11,7 @@ Fates: {"at": "event", "n": 7}            killed right after the 7th event of th
        {"at": "sync", "n": 3}             killed at the 3rd fsync of a file or folder in this attempt
        {"at": "filling", "step": 6}       killed in a checkpoint's staging folder, between the adapter and the optimizer
        {"at": "stop", "step": 5}          asked to stop when step 5 is told
+       {"at": "slow_rows", "seconds": 0.1}  its rows come from a disk that takes so long for each
        {"at": "raise", "step": 5, "error": "RuntimeError", "text": …}  meets this exception in the pass after step 5
 """
 
@@ -23,6 +24,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,16 @@ def arrange(fate: dict[str, Any]) -> None:
             sync(path)
 
         checkpoints._sync = counted
+    if fate.get("at") == "slow_rows":
+        from studio.train.batches import TokenRows
+
+        take = TokenRows.__getitem__
+
+        def takes_long(self: Any, index: int) -> Any:
+            time.sleep(fate["seconds"])
+            return take(self, index)
+
+        TokenRows.__getitem__ = takes_long
     if fate.get("at") == "filling":
         save = StudioTrainer._save_optimizer_and_scheduler
 

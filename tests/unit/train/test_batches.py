@@ -129,7 +129,7 @@ def test_padding_stands_on_the_right_where_neither_attention_nor_loss_looks() ->
 
 
 def test_without_padding_there_is_no_mask() -> None:
-    assert set(collate([row(4), row(4)], PAD)) == {"input_ids", "labels"}
+    assert set(collate([row(4), row(4)], PAD)) == {"input_ids", "labels", "rows"}
 
 
 def test_targets_are_counted_without_the_first_token() -> None:

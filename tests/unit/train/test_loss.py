@@ -87,10 +87,14 @@ def gradients(model: Any, loss: torch.Tensor) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("way", [summed_nll, summed_nll_plain])
 def test_the_loss_is_the_one_worked_out_target_by_target(way: Any, batch: dict[str, torch.Tensor]) -> None:
     model = adapted(llama()).eval()
-    loss, n_targets = way(model, batch)
+    loss, n_targets, by_row = way(model, batch)
     expected, n_expected = by_hand(model, batch)
     assert n_targets == n_expected == 2 + 8 + 8
     torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)  # float32, sums of 18 numbers around 5
+    assert not by_row.requires_grad
+    torch.testing.assert_close((by_row * torch.tensor([2, 8, 8])).sum(), expected.detach(), rtol=1e-5, atol=1e-5)
+    first, _ = by_hand(model, {name: values[:1] for name, values in batch.items()})
+    torch.testing.assert_close(by_row[0], first.detach() / 2, rtol=1e-5, atol=1e-5)
 
 
 def test_the_short_way_gives_the_same_gradients(batch: dict[str, torch.Tensor]) -> None:
@@ -108,15 +112,16 @@ def test_the_short_way_gives_the_same_gradients(batch: dict[str, torch.Tensor]) 
 def test_the_loss_is_transformers_own(way: Any, batch: dict[str, torch.Tensor]) -> None:
     """A second implementation: transformers' mean over targets, times their number."""
     model = llama().eval()
-    loss, n_targets = way(model, batch)
-    torch.testing.assert_close(loss, model(**batch).loss * n_targets, rtol=1e-5, atol=1e-5)
+    loss, n_targets, _ = way(model, batch)
+    inputs = {name: values for name, values in batch.items() if name != "rows"}
+    torch.testing.assert_close(loss, model(**inputs).loss * n_targets, rtol=1e-5, atol=1e-5)
 
 
 def test_a_batch_without_targets_has_no_loss(batch: dict[str, torch.Tensor]) -> None:
     batch["labels"] = torch.full_like(batch["labels"], IGNORED)
     for way in (summed_nll, summed_nll_plain):
-        loss, n_targets = way(llama(), batch)
-        assert (loss.item(), n_targets) == (0.0, 0)
+        loss, n_targets, by_row = way(llama(), batch)
+        assert (loss.item(), n_targets, by_row.tolist()) == (0.0, 0, [0.0] * 3)
 
 
 @pytest.mark.parametrize("tied", [True, False])

@@ -51,7 +51,7 @@ def drawn(model: Any) -> Any:
 
 def gradients(model: Any, batch: dict[str, torch.Tensor]) -> tuple[float, dict[str, torch.Tensor]]:
     model.zero_grad()
-    loss, _ = summed_nll(model, batch)
+    loss = summed_nll(model, batch).total
     loss.backward()
     return loss.item(), {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
 
