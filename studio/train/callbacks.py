@@ -12,15 +12,22 @@ import psutil
 import torch
 from transformers import TrainerCallback
 
+from studio.data.render import Template
 from studio.jobs.context import JobContext
+from studio.train.answers import greedy_answers
 from studio.train.detectors import Evaluation, Finding, Step, Watch
 from studio.train.history import seen_before, step_seconds
+from studio.train.probes import probes_of
+from studio.train.spec import TrainSpec
 from studio.train.trainer import StudioTrainer
 
-__all__ = ["TellEvents"]
+__all__ = ["ProbeRounds", "TellEvents"]
 
 #: Steps whose median is the step of the time that is left.
 _RECENT = 20
+
+#: Length of an answer to a probe; the characters are a bound for an event's line.
+_ANSWER_TOKENS, _ANSWER_CHARS = 48, 2_000
 
 #: Rows that a finding names, the worst ones.
 _MOST_ROWS = 50
@@ -100,6 +107,33 @@ class TellEvents(TrainerCallback):
             self._context.warn(f"detect.{found.key}", found.params | {"step": found.step}, found.rows[:_MOST_ROWS])
             if found.key in ("diverged", "not_a_number"):
                 self._context.events.write("diverged", step=found.step)
+
+
+class ProbeRounds:
+    """Asks the run's questions and tells the answers, one event each, `probe_answered`."""
+
+    def __init__(self, context: JobContext, spec: TrainSpec, template: Template, trainer: StudioTrainer) -> None:
+        self._context = context
+        self._probes = probes_of(spec)
+        self._template = template
+        self._trainer = trainer
+
+    def __call__(self, step: int) -> None:
+        if not self._probes or self._context.stop.is_set():
+            return
+        started = time.monotonic()
+        trainer = self._trainer
+        with trainer.compute_loss_context_manager():
+            answers = greedy_answers(
+                trainer.model,
+                self._template,
+                [probe.question for probe in self._probes],
+                max_new_tokens=_ANSWER_TOKENS,
+                may_go_on=lambda: not self._context.stop.is_set(),
+            )
+        for probe, text in zip(self._probes, answers or (), strict=False):
+            self._context.events.write("probe_answered", step=step, probe=probe.id, text=text[:_ANSWER_CHARS])
+        trainer.evaluation_seconds += time.monotonic() - started
 
 
 def _memory_bytes() -> int:

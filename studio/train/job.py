@@ -64,6 +64,7 @@ def _run(context: JobContext) -> dict[str, Any]:
     context.phase("loading")
     import transformers
 
+    from studio.train.callbacks import ProbeRounds
     from studio.train.model import adapted_model, device_of
 
     transformers.set_seed(spec.seed)
@@ -76,6 +77,11 @@ def _run(context: JobContext) -> dict[str, Any]:
     fast = trainer.choose_loss(train_rows)
     log.info("head and loss on target positions only: %s", "yes" if fast else "no, this head is not a plain product")
     loss_of_base = _base_loss(context, trainer, validation_rows)
+    ask = ProbeRounds(context, spec, template, trainer)
+    if not any(event.kind == "probe_answered" for event in context.history) and not context.resumed_from_step:
+        context.phase("evaluating")
+        ask(0)
+    trainer.before_save = ask
     trainer.loss_of_base = loss_of_base
     context.check_stop()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -56,11 +57,13 @@ class StudioTrainer(Trainer):
     """Counts the tokens of the current step in `step_tokens` and `step_targets`, keeps its rows with their losses and the
     seconds that it waited for them; the callback reads `take_step`, which begins anew.
 
-    `patience` is the number of evaluations in vain after which it stops, 0 for never. How many there were follows from the
-    state's log, so that a resumed training knows it without a counter of its own.
+    `before_save` is called with the step whose checkpoint comes next: what it tells is told again when a killed attempt did not
+    get so far. `patience` is the number of evaluations in vain after which it stops, 0 for never. How many there were follows
+    from the state's log, so that a resumed training knows it without a counter of its own.
     """
 
     loss_of_base: float | None = None
+    before_save: Callable[[int], None] | None = None
     control: TrainerControl
     state: TrainerState
 
@@ -164,6 +167,8 @@ class StudioTrainer(Trainer):
             raise RuntimeError("this trainer was given no place for checkpoints")
         self.store_flos()
         step = self.state.global_step
+        if self.before_save is not None:
+            self.before_save(step)
         loss = validation_losses(self.state).get(step)
         self._checkpoints.save(step, val_loss=loss, best=self.state.best_global_step == step, fill=self._fill)
 
