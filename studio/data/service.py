@@ -21,7 +21,7 @@ from studio.data.jobs import ImportFile, ImportSpec, import_rows
 from studio.data.locks import lock_state, locked_digests
 from studio.data.making import Once, sweep
 from studio.data.refusal import is_locked, rendered_or_refused
-from studio.data.render import Piece, Template, pieces, render
+from studio.data.render import Piece, Rendered, Template, pieces, render
 from studio.data.tables import datasets, rows
 from studio.data.templates import template_of
 from studio.data.uploads import stage, upload_path
@@ -55,7 +55,10 @@ class Imported:
 
 @dataclass(frozen=True)
 class TrainingView:
-    """How a dataset's rows would be used with one base and one limit. `refused` counts rows by reason."""
+    """How a dataset's rows would be used with one base and one limit. `refused` counts rows by reason; `lengths` are the
+    training rows' (tokens, targets), the longest first; `unended` counts those whose last trained token ends no answer, `leaked`
+    those whose question stands in the test split of the same dataset.
+    """
 
     counts: dict[str, int]
     refused: dict[str, int]
@@ -65,6 +68,9 @@ class TrainingView:
     n_seen: int
     n_rows: int
     refused_rows: list[tuple[int, str]] = field(default_factory=list)
+    lengths: list[tuple[int, int]] = field(default_factory=list)
+    unended: int = 0
+    leaked: int = 0
 
 
 class DataService:
@@ -248,7 +254,8 @@ class DataService:
         counts: Counter[str] = Counter()
         refused: Counter[str] = Counter()
         refused_rows: list[tuple[int, str]] = []
-        tokens = targets = longest = seen = 0
+        lengths: list[tuple[int, int]] = []
+        tokens = targets = longest = seen = unended = 0
         locked = locked_digests(self._db)
         for row in store.iter_rows(self._db, info.id, info.revision):
             if seen >= limit:
@@ -265,4 +272,31 @@ class DataService:
             longest = max(longest, len(rendered.ids))
             if row.split == "train":
                 tokens, targets = tokens + len(rendered.ids), targets + rendered.n_targets
-        return TrainingView(dict(counts), dict(refused), tokens, targets, longest, seen, info.n_rows, refused_rows[:50])
+                lengths.append((len(rendered.ids), rendered.n_targets))
+                unended += _last_target(rendered) not in template.end_ids
+        return TrainingView(
+            counts=dict(counts),
+            refused=dict(refused),
+            tokens=tokens,
+            target_tokens=targets,
+            longest=longest,
+            n_seen=seen,
+            n_rows=info.n_rows,
+            refused_rows=refused_rows[:50],
+            lengths=sorted(lengths, reverse=True),
+            unended=unended,
+            leaked=self._leaked(info) if info.counts.get("test") else 0,
+        )
+
+    def _leaked(self, info: store.DatasetInfo) -> int:
+        """Training rows that ask what a test row asks."""
+        here = holds(info.id, info.revision)
+        tested = sa.select(rows.c.prompt_hash).where(here, rows.c.split == "test")
+        query = sa.select(sa.func.count()).where(here, rows.c.split == "train", rows.c.prompt_hash.in_(tested))
+        with self._db.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+
+def _last_target(rendered: Rendered) -> int | None:
+    """The last token whose loss counts."""
+    return next((token for token, counts in zip(rendered.ids[::-1], rendered.loss_mask[::-1], strict=True) if counts), None)

@@ -44,8 +44,9 @@ class JobContext:
     resumed_from_step: int = 0
     _last_progress: float = 0.0
 
-    def phase(self, phase: str) -> None:
-        self.events.write("phase_changed", phase=phase)
+    def phase(self, phase: str, **facts: Any) -> None:
+        """A new phase begins; `facts` are what is known by now and stays so."""
+        self.events.write("phase_changed", phase=phase, **facts)
 
     def warn(self, key: str, params: dict[str, Any], rows: Sequence[int] = ()) -> None:
         """Tell what a person should look at; what an earlier attempt has told is not told again."""

@@ -70,7 +70,14 @@ KINDS: dict[str, JobKind] = {
         JobKind("export_data", "light", "studio.data.export:run_export"),
         JobKind("bring", "light", "studio.data.hub_data:run_bring"),
         JobKind("fetch", "device", "studio.models.fetch:run_fetch"),
-        JobKind("train", "device", "studio.train.job:run_training", resume_step="studio.train.checkpoints:resume_step"),
+        JobKind(
+            "train",
+            "device",
+            "studio.train.job:run_training",
+            resume_step="studio.train.checkpoints:resume_step",
+            eases="studio.train.fit:ease",
+        ),
+        JobKind("pilot", "device", "studio.train.pilot:run_pilot"),
         JobKind("engine", "engine", "studio.processes.engine:run_engine", restarts=False),
     )
 }

@@ -132,8 +132,9 @@ def insert_job(
     author: str,
     request_id: str | None = None,
     run_id: str | None = None,
+    first: bool = False,
 ) -> str:
-    """Queue a job inside the caller's transaction and return its id.
+    """Queue a job inside the caller's transaction, as the last one or the `first`, and return its id.
 
     The same `request_id` gives the job that is there already: a double click is one job.
     """
@@ -156,7 +157,7 @@ def insert_job(
             request_id=request_id,
             author=author,
             created_at=now(),
-            rank=_last_rank(connection) + 1,
+            rank=_first_rank(connection) - 1 if first else _last_rank(connection) + 1,
             attempt=0,
             deaths=0,
             ingested_seq=0,
@@ -169,6 +170,10 @@ def insert_job(
 def _last_rank(connection: Connection) -> float:
     """Of the jobs that wait or run. What is queued again by itself keeps its rank, and so comes before all that came later."""
     return float(connection.execute(sa.select(sa.func.max(jobs.c.rank)).where(jobs.c.state.not_in(ENDED))).scalar() or 0.0)
+
+
+def _first_rank(connection: Connection) -> float:
+    return float(connection.execute(sa.select(sa.func.min(jobs.c.rank)).where(jobs.c.state.not_in(ENDED))).scalar() or 0.0)
 
 
 def waiting_jobs(job_class: JobClass | None = None) -> sa.Select[Any]:

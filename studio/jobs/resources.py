@@ -13,7 +13,22 @@ import psutil
 
 from studio.settings import Settings
 
-__all__ = ["Device", "devices", "free_disk_bytes", "free_memory_bytes", "oom_kills"]
+__all__ = [
+    "Device",
+    "DeviceState",
+    "computes_bfloat16",
+    "device_states",
+    "devices",
+    "free_disk_bytes",
+    "free_memory_bytes",
+    "oom_kills",
+]
+
+#: Since Ampere, a card computes bfloat16 itself.
+_BFLOAT16_CAPABILITY = (8, 0)
+
+#: Instructions with which a CPU computes bfloat16 at full speed, as Linux names them.
+_BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,51 @@ def devices(settings: Settings) -> tuple[Device, ...]:
     if settings.device != "cpu" and _cards():
         return _cards()
     return (Device("cpu", 0, f"{os.cpu_count()} CPU cores", psutil.virtual_memory().total),)
+
+
+@functools.cache
+def computes_bfloat16(device: Device) -> bool:
+    """Whether a training on `device` takes bfloat16 by itself, as `studio/train/model.py` asks torch in the job."""
+    if device.kind == "cuda":
+        import pynvml
+
+        capability = pynvml.nvmlDeviceGetCudaComputeCapability(pynvml.nvmlDeviceGetHandleByIndex(device.index))
+        return bool(tuple(capability) >= _BFLOAT16_CAPABILITY)
+    facts = Path("/proc/cpuinfo")
+    flags = facts.read_text() if facts.exists() else ""
+    return any(flag in flags for flag in _BFLOAT16_FLAGS)
+
+
+@dataclass(frozen=True)
+class DeviceState:
+    """How busy a device is now. `load` in [0, 1]; `used_bytes` of its own memory, by whomever; None where it does not say."""
+
+    device: Device
+    load: float | None
+    used_bytes: int
+    celsius: int | None
+
+
+def device_states(settings: Settings) -> list[DeviceState]:
+    return [_card_state(device) if device.kind == "cuda" else _cpu_state(device) for device in devices(settings)]
+
+
+def _cpu_state(device: Device) -> DeviceState:
+    memory = psutil.virtual_memory()
+    return DeviceState(device, psutil.cpu_percent(interval=None) / 100, int(memory.total - memory.available), None)
+
+
+def _card_state(device: Device) -> DeviceState:
+    import pynvml
+
+    handle = pynvml.nvmlDeviceGetHandleByIndex(device.index)
+    used = int(pynvml.nvmlDeviceGetMemoryInfo(handle).used)
+    try:
+        load: float | None = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
+        celsius: int | None = int(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))
+    except pynvml.NVMLError:  # a slice of a card (MIG) does not say
+        load = celsius = None
+    return DeviceState(device, load, used, celsius)
 
 
 def free_memory_bytes() -> int:

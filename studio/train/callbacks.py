@@ -17,11 +17,11 @@ from studio.jobs.context import JobContext
 from studio.train.answers import greedy_answers
 from studio.train.detectors import Evaluation, Finding, Step, Watch
 from studio.train.history import seen_before, step_seconds
-from studio.train.probes import probes_of
+from studio.train.probes import Probe, probes_of
 from studio.train.spec import TrainSpec
 from studio.train.trainer import StudioTrainer
 
-__all__ = ["ProbeRounds", "TellEvents"]
+__all__ = ["ProbeRounds", "TellEvents", "TimeSteps"]
 
 #: Steps whose median is the step of the time that is left.
 _RECENT = 20
@@ -109,31 +109,57 @@ class TellEvents(TrainerCallback):
                 self._context.events.write("diverged", step=found.step)
 
 
+class TimeSteps(TrainerCallback):
+    """`seconds` of each step."""
+
+    def __init__(self, context: JobContext) -> None:
+        self.seconds: list[float] = []
+        self._context = context
+        self._began = 0.0
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._began = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()  # else only the wish for the work is timed
+        self.seconds.append(time.monotonic() - self._began)
+        self._context.progress(state.global_step, state.max_steps, "steps")
+        control.should_training_stop = self._context.stop.is_set()
+
+
 class ProbeRounds:
     """Asks the run's questions and tells the answers, one event each, `probe_answered`."""
 
     def __init__(self, context: JobContext, spec: TrainSpec, template: Template, trainer: StudioTrainer) -> None:
         self._context = context
-        self._probes = probes_of(spec)
+        self.probes = probes_of(spec)
         self._template = template
         self._trainer = trainer
 
     def __call__(self, step: int) -> None:
-        if not self._probes or self._context.stop.is_set():
+        if not self.probes or self._context.stop.is_set():
             return
         started = time.monotonic()
-        trainer = self._trainer
-        with trainer.compute_loss_context_manager():
+        for probe, text in zip(self.probes, self._answers(self.probes), strict=False):
+            self._context.events.write("probe_answered", step=step, probe=probe.id, text=text[:_ANSWER_CHARS])
+        self._trainer.evaluation_seconds += time.monotonic() - started
+
+    def answer(self, n: int) -> int:
+        """Answer the first `n` questions for the clock, and tell nobody; how many there were."""
+        return len(self._answers(self.probes[:n])) or 1
+
+    def _answers(self, probes: list[Probe]) -> list[str]:
+        """None, where the training was asked to stop meanwhile."""
+        with self._trainer.compute_loss_context_manager():
             answers = greedy_answers(
-                trainer.model,
+                self._trainer.model,
                 self._template,
-                [probe.question for probe in self._probes],
+                [probe.question for probe in probes],
                 max_new_tokens=_ANSWER_TOKENS,
                 may_go_on=lambda: not self._context.stop.is_set(),
             )
-        for probe, text in zip(self._probes, answers or (), strict=False):
-            self._context.events.write("probe_answered", step=step, probe=probe.id, text=text[:_ANSWER_CHARS])
-        trainer.evaluation_seconds += time.monotonic() - started
+        return answers or []
 
 
 def _memory_bytes() -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import SequentialSampler
 from transformers import Trainer, TrainerControl, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
@@ -57,9 +58,11 @@ class StudioTrainer(Trainer):
     """Counts the tokens of the current step in `step_tokens` and `step_targets`, keeps its rows with their losses and the
     seconds that it waited for them; the callback reads `take_step`, which begins anew.
 
-    `before_save` is called with the step whose checkpoint comes next: what it tells is told again when a killed attempt did not
-    get so far. `patience` is the number of evaluations in vain after which it stops, 0 for never. How many there were follows
-    from the state's log, so that a resumed training knows it without a counter of its own.
+    Rows come in the order of batches of `order_batch`, so that a training whose batches had to be cut smaller takes the same rows
+    in each step; or `in_order`, as they stand. `before_save` is called with the step whose checkpoint comes next: what it
+    tells is told again when a killed attempt did not get so far. `patience` is the number of evaluations in vain after which
+    it stops, 0 for never. How many there were follows from the state's log, so that a resumed training knows it without a
+    counter of its own.
     """
 
     loss_of_base: float | None = None
@@ -68,11 +71,20 @@ class StudioTrainer(Trainer):
     state: TrainerState
 
     def __init__(
-        self, *args: Any, pad_id: int, checkpoints: CheckpointStore | None = None, patience: int = 0, **kwargs: Any
+        self,
+        *args: Any,
+        pad_id: int,
+        checkpoints: CheckpointStore | None = None,
+        patience: int = 0,
+        order_batch: int | None = None,
+        in_order: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, data_collator=partial(collate, pad_id=pad_id), **kwargs)
         self._checkpoints = checkpoints
         self._patience = patience
+        self._order_batch = order_batch
+        self._in_order = in_order
         # Micro-batches are divided by the targets of the whole step, so accumulation gives the mean over tokens.
         self.model_accepts_loss_kwargs = True
         self._pad_id = pad_id
@@ -112,9 +124,12 @@ class StudioTrainer(Trainer):
         finally:
             self._step.waited += time.monotonic() - started
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> LengthBatches:
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthBatches | SequentialSampler:
+        if self._in_order:
+            return SequentialSampler(self.train_dataset)
         rows = (train_dataset or self.train_dataset).rows
-        return LengthBatches([len(row.ids) for row in rows], self.args.train_batch_size, self.args.seed)
+        size = self._order_batch or self.args.train_batch_size
+        return LengthBatches([len(row.ids) for row in rows], size, self.args.seed)
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
         """Mean NLL per target token over the validation rows, in nats: one division, so long rows weigh as they should."""

@@ -1,0 +1,62 @@
+"""A spec in the words of transformers' Trainer. One place, so that a pilot steps as the training will."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.train.spec import Optimizer, TrainSpec
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+    from studio.train.model import Device
+
+__all__ = ["training_arguments"]
+
+#: As `TrainingArguments` calls them.
+_OPTIMIZERS = {Optimizer.ADAMW: "adamw_torch", Optimizer.ADAMW_8BIT: "adamw_bnb_8bit"}
+
+
+def training_arguments(
+    spec: TrainSpec, device: Device, folder: Path, *, n_train: int, validates: bool, **more: Any
+) -> TrainingArguments:
+    """`more` goes over what the spec says."""
+    from transformers import TrainingArguments
+
+    total_steps = spec.planned_steps(n_train)
+    every = max(1, math.ceil(total_steps / spec.evaluations))
+    usual: dict[str, Any] = {
+        "output_dir": str(folder),
+        "num_train_epochs": spec.epochs,
+        "max_steps": spec.max_steps or -1,
+        "learning_rate": spec.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "optim": _OPTIMIZERS[spec.optimizer],
+        "activation_checkpointing": spec.gradient_checkpointing,
+        "activation_checkpointing_kwargs": {"use_reentrant": False},
+        "warmup_steps": round(spec.warmup_share * total_steps),
+        "weight_decay": spec.weight_decay,
+        "max_grad_norm": spec.max_grad_norm,
+        "per_device_train_batch_size": spec.per_device_batch_size,
+        "per_device_eval_batch_size": spec.per_device_batch_size,
+        "gradient_accumulation_steps": spec.gradient_accumulation_steps,
+        "bf16": device.bf16,
+        "use_cpu": device.name == "cpu",
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # a loss that is not a number is a fact, not a gap
+        "eval_strategy": "steps" if validates else "no",
+        "eval_steps": every,
+        "save_strategy": "steps",
+        "save_steps": every,
+        "metric_for_best_model": "eval_loss" if validates else None,
+        "greater_is_better": False if validates else None,
+        "seed": spec.seed,
+        "data_seed": spec.seed,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": device.name == "cuda",
+    }
+    return TrainingArguments(**usual | more)
