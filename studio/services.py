@@ -28,7 +28,10 @@ from studio.purge import PurgeService
 from studio.settings import Settings
 from studio.storage import StorageService
 from studio.system import SystemService
+from studio.train.plan import PlanService
 from studio.train.service import TrainService
+from studio.train.story import StoryService
+from studio.train.sweeps import SweepService
 
 __all__ = ["Services", "build_services"]
 
@@ -51,6 +54,9 @@ class Services:
     models: ModelService
     jobs: JobService
     train: TrainService
+    plan: PlanService
+    sweeps: SweepService
+    story: StoryService
     engines: EngineManager
     chats: ChatService
     demo: DemoService
@@ -71,6 +77,7 @@ def build_services(settings: Settings) -> Services:
     engines = EngineManager(db, settings)
     links = LinkService(db)
     edits = EditService(db, settings)
+    train = TrainService(db, settings, data, models, jobs)
     conversations = Conversations(db, settings, engines, links.is_open)
     return Services(
         settings=settings,
@@ -88,7 +95,10 @@ def build_services(settings: Settings) -> Services:
         mixes=MixService(db, settings),
         models=models,
         jobs=jobs,
-        train=TrainService(db, settings, data, models, jobs),
+        train=train,
+        plan=PlanService(db, settings, data, models, train),
+        sweeps=SweepService(db, train, jobs),
+        story=StoryService(db, data, models, jobs, train),
         engines=engines,
         chats=ChatService(db, conversations),
         demo=DemoService(db, links, conversations),

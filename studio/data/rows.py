@@ -28,6 +28,7 @@ __all__ = [
     "is_plain_text",
     "json_type",
     "last_answer",
+    "last_question",
     "prompt_hash",
     "search_text",
     "shown",
@@ -433,6 +434,16 @@ def last_answer(kind: str, content: Content) -> str | None:
     if kind == "choice":
         return str(content["options"][content["answer"]])
     return {"prompt": content.get("answer"), "label": content.get("label")}.get(kind)
+
+
+def last_question(kind: str, content: Content) -> str | None:
+    """What the last answer answers; of a text the text itself, of an answer that nobody asked for None."""
+    if kind == "choice":
+        return str(content["question"])
+    if "messages" not in content:
+        return content.get("text")
+    asked = [message["content"] for message in _before_last_answer(content["messages"]) if message["role"] == "user"]
+    return asked[-1] if asked else None
 
 
 def _last_of(messages: list[dict[str, Any]]) -> str | None:

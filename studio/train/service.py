@@ -23,7 +23,7 @@ from studio.settings import Settings
 from studio.train.preflight import Preflight, look_ahead
 from studio.train.spec import MAX_NAME, PRESETS, BaseRef, DatasetRef, Preset, TrainSpec
 
-__all__ = ["Checkpoint", "Curves", "Run", "TrainService", "answers_as"]
+__all__ = ["Checkpoint", "Curves", "Run", "TrainService", "answers_as", "insert_run"]
 
 #: Points a series may have on a page (CONTRACTS 5).
 _MAX_POINTS = 1000
@@ -142,25 +142,7 @@ class TrainService:
         with self._db.write() as connection:
             if known := self._run_of_request(connection, request_id):  # the second click of two at the same moment
                 return known
-            if connection.execute(sa.select(runs.c.id).where(runs.c.name == spec.name)).first():
-                raise ConfigError("error.train.name_taken", field="name", name=spec.name)
-            run_id = new_id("run")
-            connection.execute(
-                runs.insert().values(
-                    id=run_id,
-                    name=spec.name,
-                    dataset_id=spec.dataset.id,
-                    dataset_revision=spec.dataset.revision,
-                    base_id=spec.base.id,
-                    spec=spec.as_dict(),
-                    author=actor.user_id,
-                    created_at=now(),
-                )
-            )
-            insert_job(
-                connection, spec=spec.as_dict(), name=spec.name, author=actor.user_id, request_id=request_id, run_id=run_id
-            )
-        return run_id
+            return insert_run(connection, spec, actor.user_id, request_id=request_id)
 
     @staticmethod
     def _run_of_request(connection: sa.Connection, request_id: str | None) -> str | None:
@@ -259,6 +241,27 @@ class TrainService:
         with self._db.write() as connection:
             if connection.execute(this.values(pinned=keep)).rowcount == 0:
                 raise NotFoundError("error.run.no_checkpoint", step=step)
+
+
+def insert_run(connection: sa.Connection, spec: TrainSpec, author: str, *, request_id: str | None = None) -> str:
+    """A run and its job, queued, inside the caller's transaction. Raises ConfigError when the name is taken."""
+    if connection.execute(sa.select(runs.c.id).where(runs.c.name == spec.name)).first():
+        raise ConfigError("error.train.name_taken", field="name", name=spec.name)
+    run_id = new_id("run")
+    connection.execute(
+        runs.insert().values(
+            id=run_id,
+            name=spec.name,
+            dataset_id=spec.dataset.id,
+            dataset_revision=spec.dataset.revision,
+            base_id=spec.base.id,
+            spec=spec.as_dict(),
+            author=author,
+            created_at=now(),
+        )
+    )
+    insert_job(connection, spec=spec.as_dict(), name=spec.name, author=author, request_id=request_id, run_id=run_id)
+    return run_id
 
 
 def checked_preset(value: str) -> Preset:
