@@ -11,9 +11,13 @@ import gradio as gr
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from studio.text import Lang, text
+from studio.text import Lang, has_text, text
 
 __all__ = ["Form", "fields_of", "form_widgets", "late_choice"]
+
+
+#: Narrowest column of a field in px: two of them stand beside each other on a phone.
+_WIDTH = 150
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,13 @@ def fields_of(spec: type[BaseModel], level: str) -> dict[str, FieldInfo]:
 
 def form_widgets(spec: type[BaseModel], level: str, lang: Lang, values: dict[str, Any]) -> dict[str, gr.components.Component]:
     """Widgets for the fields of one level, filled with `values` where given, else with the spec's defaults."""
-    return {
-        name: _widget(spec.__name__, name, field, lang, values.get(name, field.get_default(call_default_factory=True)))
-        for name, field in fields_of(spec, level).items()
-    }
+    widgets = {}
+    for name, field in fields_of(spec, level).items():
+        with gr.Column(min_width=_WIDTH):
+            value = values.get(name, field.get_default(call_default_factory=True))
+            widgets[name] = _widget(spec.__name__, name, field, lang, value)
+            _myth(spec.__name__, name, lang)
+    return widgets
 
 
 def late_choice(**options: Any) -> gr.Dropdown:
@@ -74,6 +81,13 @@ def _widget(spec: str, name: str, field: FieldInfo, lang: Lang, value: Any) -> g
     if options := get_args(kind):
         return gr.Dropdown(list(options), value=value, **words)
     return gr.Textbox(value=value, **words)
+
+
+def _myth(spec: str, name: str, lang: Lang) -> None:
+    """Under its widget: what is often said of a field and wrong, where there is such a thing."""
+    if has_text(key := f"field.{spec}.{name}.myth"):
+        words = f"<summary>{text(lang, 'form.myth')}</summary><p>{text(lang, key)}</p>"
+        gr.HTML(f'<details class="myth">{words}</details>', padding=False)
 
 
 def _bounds(field: FieldInfo) -> tuple[float | None, float | None]:

@@ -80,6 +80,10 @@ class Page:
     def t(self, key: str, **params: Any) -> str:
         return text(self.lang, key, **params)
 
+    def error(self, error: StudioError) -> str:
+        """In words, as HTML."""
+        return html.escape(error_text(self.lang, error))
+
     def tell(self, key: str, **params: Any) -> None:
         """Say for some seconds what has happened; from a queued event."""
         gr.Info(html.escape(self.t(key, **params)), duration=_TOLD_S, title="")

@@ -28,7 +28,7 @@ TABS: tuple[Tab, ...] = (
 _ASKED_FIRST = ("link-revoke", "link-renew", "account-shut")
 
 #: Styles of the page, in their order; those of the rows panel and of the public pages are loaded by these.
-_STYLES = ("studio.css", "doctor.css", "findings.css", "tokens.css")
+_STYLES = ("studio.css", "doctor.css", "findings.css", "tokens.css", "train.css")
 
 #: Seconds between looks at what runs, for the header (CONTRACTS 10).
 _HEADER_S = 10

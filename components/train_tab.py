@@ -1,6 +1,6 @@
-"""Train: a base, a dataset, a preset, a few numbers; what will happen is said before it does.
+"""Train: a base, a dataset, four questions or a preset, a few numbers; what will happen is said before it does.
 
-Address bar: `dataset` and `base` when another tab sends somebody here.
+Address bar: `dataset` and `base` when another tab sends somebody here; `like`, a run whose settings are taken over.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from typing import Any
 
 import gradio as gr
 
+from components import bases_panel, pilot_panel, recipe_panel, sweep_panel, yaml_panel
 from components.form import form_widgets, late_choice
-from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render
+from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, link, moved, new_request_id
+from components.train_desk import Desk
 from studio.access import Actor
-from studio.errors import StudioError
 from studio.train.spec import PRESETS, Preset, TrainSpec
 
 __all__ = ["build"]
 
-#: Seconds between looks while a base is on its way.
+#: Seconds between looks while a base is on its way or a pilot runs.
 _TICK_S = 3
 
 
@@ -29,6 +30,7 @@ def build(page: Page) -> None:
             with gr.Row():
                 base = late_choice(label=t("field.TrainSpec.base.label"), elem_id="train-base")
                 dataset = late_choice(label=t("field.TrainSpec.dataset.label"), elem_id="train-dataset")
+            recipe = recipe_panel.build(page)
             preset = gr.Radio(
                 presets,
                 value=Preset.QUICK.value,
@@ -43,105 +45,130 @@ def build(page: Page) -> None:
                 widgets = form_widgets(TrainSpec, "basic", lang, PRESETS[Preset.QUICK])
             with gr.Accordion(t("train.advanced"), open=False, elem_id="train-advanced"), gr.Row():
                 widgets |= form_widgets(TrainSpec, "advanced", lang, PRESETS[Preset.QUICK])
-            with gr.Accordion(t("train.other_base"), open=False, elem_id="train-other-base", elem_classes=EDITORS):
-                ref = gr.Textbox(label=t("train.base_ref.label"), info=t("train.base_ref.help"), elem_id="base-ref", max_lines=1)
-                add = gr.Button(t("train.base_add"), elem_id="base-add")
-                bases = gr.HTML(elem_id="base-list", padding=False)
+            yaml = yaml_panel.build(page)
+            sweep = sweep_panel.build(page)
+            bases = bases_panel.build(page)
         with gr.Column(scale=2, min_width=300):
             plan = gr.HTML(elem_id="train-plan", padding=False)
+            with gr.Row(elem_classes=EDITORS):
+                pilot = gr.Button(t("train.pilot"), elem_id="train-pilot", min_width=140)
+                fit = gr.Button(t("train.fit"), elem_id="train-fit", min_width=140)
             start = gr.Button(
                 t("train.start"), variant="primary", size="lg", elem_id="train-start", elem_classes=EDITORS
             )
             request_id = gr.Textbox(visible=False)
+            asked = gr.Textbox(visible=False)
     timer = gr.Timer(_TICK_S, active=False)
     fields = {"base": base, "dataset": dataset, "preset": preset, "name": name} | widgets
-    _wire(page, fields, (plan, start, request_id, ref, add, bases, timer))
+    desk = Desk(page, fields, plan, start, asked, request_id, yaml.code, timer)
+    _wire(page, desk, bases, recipe)
+    recipe_panel.wire(desk, recipe)
+    pilot_panel.wire(desk, pilot, fit)
+    yaml_panel.wire(desk, yaml)
+    sweep_panel.wire(desk, sweep)
+    bases_panel.wire(desk, bases)
 
 
-def _wire(page: Page, fields: dict[str, Any], parts: tuple[Any, ...]) -> None:
-    services, lang = page.services, page.lang
-    plan, start, request_id, ref, add, bases, timer = parts
+def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel.Questions) -> None:
+    services, fields, timer = page.services, desk.fields, desk.timer
     preset_fields = [name for name in PRESETS[Preset.QUICK] if name in fields]
-
-    def plan_html(actor: Actor, values: dict[str, Any]) -> str:
-        """What these values would do, or why they cannot."""
-        base = next((item for item in services.models.list(actor) if item.id == values.get("base")), None)
-        try:
-            spec = services.train.complete(actor, values)
-            ahead = services.train.preflight(actor, spec)
-        except StudioError as error:
-            return render("plan", lang, ahead=None, problem=error, base=base, spec=None)
-        return render("plan", lang, ahead=ahead, problem=None, base=base, spec=spec)
+    first = ("base", "dataset", "name")
 
     @page.event("run.read")
-    def open_tab(request: gr.Request, **values: Any) -> tuple[Any, ...]:
+    def open_tab(request: gr.Request, goal: str, **values: Any) -> tuple[Any, ...]:
         actor, ids = actor_of(request), ids_of(request)
-        ready = services.models.ready(actor)
-        datasets = services.data.list(actor)
+        ready, datasets = services.models.ready(actor), services.data.list(actor)
+        like = desk.values_like(actor, ids["like"]) if "like" in ids else {}
+        values |= like
         values["base"] = _chosen(ids.get("base"), values["base"], [item.id for item in ready])
         before = values["dataset"]
-        values["dataset"] = _chosen(ids.get("dataset"), before, [item.id for item in datasets])
+        values["dataset"] = _chosen(ids.get("dataset") if not like else None, before, [item.id for item in datasets])
         chosen = next((item for item in datasets if item.id == values["dataset"]), None)
         # A name that somebody typed stays, unless it is another dataset's or was taken meanwhile.
         typed = (values["name"] or "").strip() if values["dataset"] == before else ""
         if not typed or services.train.free_name(actor, typed) != typed:
-            values["name"] = services.train.free_name(actor, chosen.name) if chosen else ""
+            values["name"] = services.train.free_name(actor, typed or chosen.name) if chosen else ""
+        choices = {
+            "base": gr.update(choices=[(item.name, item.id) for item in ready], value=values["base"]),
+            "dataset": gr.update(choices=[(item.name, item.id) for item in datasets], value=values["dataset"]),
+            "name": values["name"],
+        }
+        # Only what was taken over is written: a field that somebody is typing in stays as it is.
+        rest = [values[name] if like else gr.skip() for name in fields if name not in first]
         return (
-            gr.update(choices=[(item.name, item.id) for item in ready], value=values["base"]),
-            gr.update(choices=[(item.name, item.id) for item in datasets], value=values["dataset"]),
-            values["name"],
-            plan_html(actor, values),
-            gr.update(interactive=chosen is not None and values["base"] is not None),
+            *(choices[name] for name in first),
+            *rest,
+            *desk.look(actor, values),
             new_request_id(),
-            bases_html(actor),
-            gr.Timer(active=any(item.state == "fetching" for item in services.models.list(actor))),
+            *recipe_panel.known(desk, actor, values, goal),
+            bases_panel.listed(page, actor),
+            gr.Timer(active=_is_moving(desk, actor, values)),
+            link(like="") if like else gr.skip(),
         )
 
-    @page.event("model.read")
-    def tick(request: gr.Request, **values: Any) -> tuple[Any, ...]:
-        """While a base is on its way: show how far it is, and take it up when it is there."""
+    @page.event("run.read")
+    def tick(request: gr.Request, goal: str, **values: Any) -> tuple[Any, ...]:
+        """While a base is on its way or a pilot runs: show how far it is, and take up what has come of it."""
         actor = actor_of(request)
-        still = any(item.state == "fetching" for item in services.models.list(actor))
-        if still or values["base"] is not None:
-            return (*[gr.skip()] * 6, bases_html(actor), gr.Timer(active=still and ids_of(request).get("tab") == "train"))
-        return open_tab(request, **values)
-
-    def bases_html(actor: Actor) -> str:
-        failed = {job.spec["base"]: job for job in reversed(services.jobs.latest(actor, "fetch")) if job.state == "failed"}
-        active = {job.spec["base"]: job for job in services.jobs.active(actor) if job.kind == "fetch"}
-        return render("bases", lang, bases=services.models.list(actor), failed=failed, active=active)
+        fetching = bases_panel.is_fetching(page, actor)
+        if values["base"] is None and not fetching:
+            return open_tab(request, goal, **values)
+        moving = _is_moving(desk, actor, values) and ids_of(request).get("tab") == "train"
+        n_before = len(fields) + len(desk.seen)
+        seen = desk.look(actor, values, asked=gr.skip())
+        after = [gr.skip()] * (len(opened) - n_before - 3)
+        return (*[gr.skip()] * len(fields), *seen, *after, bases_panel.listed(page, actor), gr.Timer(active=moving), gr.skip())
 
     @page.event("run.read")
-    def look_again(request: gr.Request, **values: Any) -> str:
-        return plan_html(actor_of(request), values)
+    def look_again(request: gr.Request, **values: Any) -> tuple[Any, ...]:
+        return desk.look(actor_of(request), values)
+
+    @page.event("run.read")
+    def look_at_others(request: gr.Request, goal: str, **values: Any) -> tuple[Any, ...]:
+        """Another base or dataset: the questions that the studio answers itself are answered again."""
+        return (*desk.look(actor_of(request), values), *recipe_panel.known(desk, actor_of(request), values, goal))
 
     @page.event("run.read")
     def take_preset(request: gr.Request, chosen: str) -> list[Any]:
         return [PRESETS[Preset(chosen)][name] for name in preset_fields]
 
     @page.event("run.start")
-    def begin(request: gr.Request, request_id: str, **values: Any) -> tuple[str, str]:
+    def begin(request: gr.Request, request_id: str, asked: str, **values: Any) -> tuple[Any, ...]:
         actor = actor_of(request)
-        run_id = services.train.start(actor, services.train.complete(actor, values), request_id=request_id)
-        return moved(tab="runs", run=run_id), new_request_id()
+        spec = services.train.complete(actor, values)
+        question = desk.question(actor, spec)
+        if question and asked != question:
+            return gr.skip(), gr.skip(), *desk.look(actor, values, asked=question)
+        run_id = services.train.start(actor, spec, request_id=request_id)
+        return moved(tab="runs", run=run_id, sweep="", **{"with": ""}), new_request_id(), *desk.look(actor, values)
 
-    @page.event("model.fetch")
-    def fetch_base(wanted: str, request: gr.Request) -> tuple[Any, ...]:
-        actor = actor_of(request)
-        services.models.add(actor, wanted)
-        return "", bases_html(actor), gr.Timer(active=True)
-
-    opened = [fields["base"], fields["dataset"], fields["name"], plan, start, request_id, bases, timer]
-    page.opens["train"].click(open_tab, None, opened, inputs_kwargs=fields, **OPEN)
-    timer.tick(tick, None, opened, inputs_kwargs=fields, **READ)
+    opened = [
+        *(fields[name] for name in first),
+        *(fields[name] for name in fields if name not in first),
+        *desk.seen,
+        desk.request_id,
+        *recipe.known,
+        bases.listing,
+        timer,
+        page.note,
+    ]
+    with_goal = fields | {"goal": recipe.answers["goal"]}
+    page.opens["train"].click(open_tab, None, opened, inputs_kwargs=with_goal, **OPEN)
+    timer.tick(tick, None, opened, inputs_kwargs=with_goal, **READ)
     fields["preset"].input(take_preset, fields["preset"], [fields[name] for name in preset_fields], **READ).then(
-        look_again, None, plan, inputs_kwargs=fields, **READ
+        look_again, None, desk.seen, inputs_kwargs=fields, **READ
     )
     for name, widget in fields.items():
-        if name not in ("preset", "name"):
-            widget.input(look_again, None, plan, inputs_kwargs=fields, **READ)
-    start.click(begin, None, [page.go, request_id], inputs_kwargs=fields | {"request_id": request_id}, **PRIVATE)
-    gr.on([add.click, ref.submit], fetch_base, ref, [ref, bases, timer], **PRIVATE)
+        if name in ("base", "dataset"):
+            widget.input(look_at_others, None, [*desk.seen, *recipe.known], inputs_kwargs=with_goal, **READ)
+        elif name != "preset":
+            widget.input(look_again, None, desk.seen, inputs_kwargs=fields, **READ)
+    given = fields | {"request_id": desk.request_id, "asked": desk.asked}
+    desk.start.click(begin, None, [page.go, desk.request_id, *desk.seen], inputs_kwargs=given, **PRIVATE)
+
+
+def _is_moving(desk: Desk, actor: Actor, values: dict[str, Any]) -> bool:
+    return bases_panel.is_fetching(desk.page, actor) or desk.is_piloting(actor, values)
 
 
 def _chosen(asked: str | None, current: str | None, known: list[str]) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -66,6 +66,10 @@ class Recipe:
 
     values: dict[str, Any]
     reasons: list[Reason]
+
+    def as_values(self) -> dict[str, Any]:
+        """Plain numbers and words, for a form or a file."""
+        return {name: value.value if isinstance(value, Enum) else value for name, value in self.values.items()}
 
 
 #: Upper bounds of rows, a billion parameters, bytes of a small card.

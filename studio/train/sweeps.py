@@ -23,7 +23,7 @@ from studio.jobs.tables import sweep_runs, sweeps
 from studio.train.service import Run, TrainService, insert_run
 from studio.train.spec import MAX_NAME, TrainSpec
 
-__all__ = ["DATA_SIZES", "MAX_RUNS", "Doubling", "Sweep", "SweepRun", "SweepService", "doubling"]
+__all__ = ["AXES", "DATA_SIZES", "MAX_RUNS", "Doubling", "Sweep", "SweepRun", "SweepService", "doubling"]
 
 #: Runs of one sweep.
 MAX_RUNS = 24
@@ -33,6 +33,9 @@ DATA_SIZES = (0.25, 0.5, 1.0)
 
 #: Fields that a sweep cannot go over: they say what is compared, or are no single value.
 _FIXED = ("kind", "schema_version", "then", "name", "base", "dataset", "preset", "own_probes")
+
+#: Fields that a sweep can go over, the one that matters most first.
+AXES = sorted((name for name in TrainSpec.model_fields if name not in _FIXED), key=lambda name: name != "learning_rate")
 
 #: Fall of the validation loss, as a share of it, under which more rows are not worth the work.
 _WORTH = 0.01
@@ -101,7 +104,8 @@ class SweepService:
             if known := _of_request(connection, request_id):  # the second click of two at the same moment
                 return known
             sweep_id = new_id("swp")
-            values = {"id": sweep_id, "name": spec.name, "axes": {name: list(found) for name, found in axes.items()}}
+            read = {axis: list(dict.fromkeys(differs[axis] for _, differs in specs)) for axis in axes}
+            values = {"id": sweep_id, "name": spec.name, "axes": read}
             if connection.execute(sa.select(sweeps.c.id).where(sweeps.c.name == spec.name)).first():
                 raise ConfigError("error.train.name_taken", field="name", name=spec.name)
             who = {"request_id": request_id, "author": actor.user_id, "created_at": now()}
@@ -121,7 +125,7 @@ class SweepService:
         Raises ConfigError for a field that cannot be swept over, for a value that the field does not take, for too many runs.
         """
         for name, found in axes.items():
-            if name not in TrainSpec.model_fields or name in _FIXED:
+            if name not in AXES:
                 raise ConfigError("error.train.no_axis", field=name, name=name)
             if len({str(value) for value in found}) < 2:
                 raise ConfigError("error.train.one_value", field=name, name=name)

@@ -1,0 +1,99 @@
+"""What the parts of the Train tab share: the form's widgets, and what is shown of a spec before it starts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from components.page import Page, render
+from studio.access import Actor
+from studio.errors import StudioError
+from studio.jobs.queue import Job
+from studio.train.spec import TrainSpec
+
+__all__ = ["Desk"]
+
+
+@dataclass
+class Desk:
+    """`asked` keeps the question that a person has been asked before a start; `fields` are the form's widgets by name."""
+
+    page: Page
+    fields: dict[str, Any]
+    plan: gr.HTML
+    start: gr.Button
+    asked: gr.Textbox
+    request_id: gr.Textbox
+    yaml: gr.Code
+    timer: gr.Timer
+
+    @property
+    def seen(self) -> list[Any]:
+        """What `look` fills."""
+        return [self.plan, self.start, self.asked, self.yaml]
+
+    def look(self, actor: Actor, values: dict[str, Any], *, asked: Any = "", changed: Any = ()) -> tuple[Any, ...]:
+        """What these values would do, or why they cannot; `changed` are remedies that were taken just now."""
+        services, lang = self.page.services, self.page.lang
+        base = next((item for item in services.models.list(actor) if item.id == values.get("base")), None)
+        spec = ahead = problem = pilot = None
+        try:
+            spec = services.train.complete(actor, values)
+            ahead, pilot = services.train.preflight(actor, spec), services.plan.pilot_of(actor, spec)
+        except StudioError as error:
+            problem = error
+        is_asked = isinstance(asked, str) and asked != ""
+        drawn = render(
+            "plan",
+            lang,
+            ahead=ahead,
+            problem=problem,
+            base=base,
+            spec=spec,
+            pilot=pilot,
+            before=self._before(actor, pilot),
+            changed=changed,
+            asked=is_asked,
+        )
+        words = self.page.t("train.start_anyway" if is_asked else "train.start")
+        stays = not isinstance(asked, str)  # a look between two clicks
+        start = gr.skip() if stays else gr.update(value=words, interactive=bool(values.get("base") and values.get("dataset")))
+        return drawn, start, asked, services.plan.as_yaml(actor, values)
+
+    def _before(self, actor: Actor, pilot: Job | None) -> Job | None:
+        """What a pilot waits for."""
+        if pilot is None or pilot.state != "queued":
+            return None
+        at_work = (job for job in self.page.services.jobs.active(actor) if job.is_active and job.job_class == pilot.job_class)
+        return next(at_work, None)
+
+    def is_piloting(self, actor: Actor, values: dict[str, Any]) -> bool:
+        try:
+            pilot = self.page.services.plan.pilot_of(actor, self.page.services.train.complete(actor, values))
+        except StudioError:  # no spec yet
+            return False
+        return pilot is not None and not pilot.has_ended
+
+    def question(self, actor: Actor, spec: TrainSpec) -> str:
+        """The same for the same warnings about the same spec; empty where there is nothing to ask, or nothing can start."""
+        ahead = self.page.services.train.preflight(actor, spec)
+        if ahead.errors or not ahead.warnings:
+            return ""
+        keys = [[warning["key"], warning["params"].get("reason", "")] for warning in ahead.warnings]
+        return hashlib.sha256(json.dumps([spec.as_dict(), keys]).encode()).hexdigest()
+
+    def values_like(self, actor: Actor, run_id: str) -> dict[str, Any]:
+        """A run's settings for the form, under a name that is free."""
+        spec = self.page.services.plan.again(actor, run_id)
+        values = spec.model_dump(mode="json") | {"base": spec.base.id, "dataset": spec.dataset.id}
+        values["own_probes"] = "\n".join(spec.own_probes)
+        return {name: values[name] for name in self.fields}
+
+    def filled(self, values: dict[str, Any]) -> list[Any]:
+        """Updates of all widgets; a field that `values` does not name stays."""
+        lines = values | ({"own_probes": "\n".join(values["own_probes"])} if isinstance(values.get("own_probes"), list) else {})
+        return [lines.get(name, gr.skip()) for name in self.fields]
