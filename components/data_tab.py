@@ -187,5 +187,13 @@ def _head(page: Page, actor: Actor, dataset: str, view: str) -> str:
     if base is not None and view == "rows":
         seen = page.services.data.training_view(actor, dataset, base.id, max_seq_len=_DEFAULT_LIMIT)
     return render(
-        "dataset", page.lang, info=info, view=seen, base=base, limit=_DEFAULT_LIMIT, chosen_view=view, views=_VIEWS
+        "dataset",
+        page.lang,
+        info=info,
+        view=seen,
+        base=base,
+        limit=_DEFAULT_LIMIT,
+        chosen_view=view,
+        views=_VIEWS,
+        runs=page.services.story.trained_on(actor, dataset) if view == "rows" else [],
     )

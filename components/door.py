@@ -96,6 +96,7 @@ ROUTES = (
     Route(("GET",), f"{_LINK}/chat", "link.open"),
     Route(("POST",), f"{_LINK}/(ask|stop|go-on|new|thumb)", "link.open"),
     Route(("GET",), "/exports/[^/]+", "dataset.export"),
+    Route(("GET",), "/runs/[^/]+/card", "run.read"),
     # the rows of a dataset
     Route(("GET",), rf"{_DATA}/(rows|count|row/[^/]+|row/[^/]+/tokens|history|compare|others)", "dataset.read"),
     Route(("POST",), rf"{_DATA}/(row/[^/]+|add|bulk/preview|bulk/apply|undo|redo|restore|name)", "dataset.write", 8 * _MIB),

@@ -1,4 +1,4 @@
-"""Exported files, to be taken away: each by its name, to whoever may export."""
+"""Files to be taken away: exported ones by their names, to whoever may export; the card of a run."""
 
 from __future__ import annotations
 
@@ -22,3 +22,14 @@ def add_downloads(web: FastAPI, services: Services) -> None:
         except NotFoundError as error:
             return PlainTextResponse(error_text(actor.lang, error), 404)
         return FileResponse(path, filename=path.name, headers={"Cache-Control": "no-store"})
+
+    @web.get("/runs/{run}/card")
+    async def card(run: str, request: Request) -> Response:
+        """The model card, under the name that a hub looks for."""
+        actor = request.state.actor
+        try:
+            words = await run_in_threadpool(services.story.card, actor, run)
+        except NotFoundError as error:
+            return PlainTextResponse(error_text(actor.lang, error), 404)
+        headers = {"Content-Disposition": 'attachment; filename="README.md"', "Cache-Control": "no-store"}
+        return Response(words, media_type="text/markdown; charset=utf-8", headers=headers)

@@ -1,19 +1,23 @@
-"""Runs: what trains, how far, how well; stop it, let it go on; what it left.
+"""Runs: what waits, what trains, how far, how well; several over each other; stop, go on, do it again; what it left.
 
-Address bar: `run`.
+Address bar: `run`; `with`, runs that are drawn over it; `sweep`, a group of runs as one.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import Any
 
 import gradio as gr
 
+from components import queue_panel, run_charts
 from components.page import ASSETS, EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, render
 from components.widgets.chart import line_chart
 from studio.access import Actor
 from studio.jobs.queue import ATTEMPTS
-from studio.train.service import Curves, Run
+from studio.train.service import Run
+from studio.train.story import Noticed
+from studio.train.sweeps import DATA_SIZES, Sweep, doubling
 
 __all__ = ["build"]
 
@@ -22,84 +26,157 @@ _TICK_S = 3
 
 _FOOT_SCRIPT = (ASSETS / "js" / "checkpoints.js").read_text("utf-8")
 
-_COLOURS = {"train/loss": "#14b8a6", "validation/loss": "#f97316", "train/lr": "#8b5cf6", "speed": "#0ea5e9", "memory": "#e11d48"}
+#: Of marks.
+_BAD, _GOOD = "#dc2626", "#0f766e"
+
+_HIDDEN = gr.update(visible=False)
+
+
+@dataclass
+class _Parts:
+    """What `look` fills, in this order."""
+
+    queue: Any
+    listing: Any
+    head: Any
+    buttons: Any
+    stop: Any
+    resume: Any
+    hint: Any
+    chat: Any
+    group: Any
+    charts: Any
+    loss: Any
+    lr: Any
+    grad_norm: Any
+    speed: Any
+    memory: Any
+    noticed: Any
+    probes: Any
+    foot: Any
+    cursor: Any
+    timer: Any
+
+    def all(self) -> list[Any]:
+        return [getattr(self, item.name) for item in fields(self)]
 
 
 def build(page: Page) -> None:
     t = page.t
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=240):
+            queue = queue_panel.build(page)
             listing = gr.HTML(elem_id="runs-list", padding=False)
         with gr.Column(scale=4, min_width=320):
             head = gr.HTML(elem_id="run-head", padding=False)
             with gr.Row(visible=False, elem_id="run-buttons") as buttons:
-                wide = {"scale": 0, "min_width": 290}
+                wide = {"scale": 0, "min_width": 270}
+                short = {"scale": 0, "min_width": 170}
                 stop = gr.Button(t("runs.stop"), variant="stop", elem_id="run-stop", elem_classes=EDITORS, **wide)
                 resume = gr.Button(t("runs.resume"), elem_id="run-resume", elem_classes=EDITORS, **wide)
                 hint = gr.HTML(elem_id="run-resume-hint", elem_classes=EDITORS, padding=False, min_width=200)
                 chat = gr.Button(t("runs.chat"), variant="primary", elem_id="run-chat", **wide)
+                again = gr.Button(t("runs.again"), elem_id="run-again", elem_classes=EDITORS, **short)
+                like = gr.Button(t("runs.like"), elem_id="run-like", elem_classes=EDITORS, **short)
+            group = gr.HTML(elem_id="run-group", padding=False)
             with gr.Column(visible=False, elem_id="run-charts") as charts:
                 loss = line_chart(t("runs.chart.loss"), elem_id="chart-loss", height=260)
                 with gr.Row():
-                    rate, speed, memory = (_small_chart(t(f"runs.chart.{name}"), name) for name in ("lr", "speed", "memory"))
+                    small = {name: _small_chart(t(f"runs.chart.{name}"), name) for name in run_charts.CHARTS if name != "loss"}
+            noticed = gr.HTML(elem_id="run-noticed", padding=False)
+            probes = gr.HTML(elem_id="run-probes", padding=False)
             foot = gr.HTML(elem_id="run-foot", padding=False, js_on_load=_FOOT_SCRIPT)
             cursor = gr.Textbox(visible=False)
     timer = gr.Timer(_TICK_S, active=False)
-    _wire(page, (listing, head, buttons, stop, resume, hint, chat, charts, loss, rate, speed, memory, foot, cursor, timer))
+    parts = _Parts(
+        queue=queue.listing, listing=listing, head=head, buttons=buttons, stop=stop, resume=resume, hint=hint, chat=chat,
+        group=group, charts=charts, loss=loss, **small, noticed=noticed, probes=probes, foot=foot, cursor=cursor, timer=timer,
+    )
+    _wire(page, parts, queue, again, like)
 
 
 def _small_chart(title: str, name: str) -> gr.HTML:
-    with gr.Column(min_width=230):  # below each other on a phone
-        return line_chart(title, elem_id=f"chart-{name}", height=150)
+    with gr.Column(min_width=190):  # below each other on a phone
+        return line_chart(title, elem_id=f"chart-{name.replace('_', '-')}", height=150)
 
 
-def _wire(page: Page, parts: tuple[Any, ...]) -> None:
+@dataclass
+class _Chosen:
+    """What the address bar asks for: a run, those over it, the sweep that they make; `runs` are all there are."""
+
+    runs: list[Run]
+    run: Run | None
+    over: list[Run]
+    sweep: Sweep | None
+
+
+def _chosen(page: Page, actor: Actor, ids: dict[str, str]) -> _Chosen:
+    services = page.services
+    runs = services.train.list(actor)
+    by_id = {run.id: run for run in runs}
+    if "sweep" in ids:
+        sweep = services.sweeps.get(actor, ids["sweep"])
+        its = [item.run for item in sweep.runs]
+        best = sweep.best.run if sweep.best else its[0]
+        first = next((run for run in its if run.id == ids.get("run")), best)
+        return _Chosen(runs, first, [run for run in its if run.id != first.id], sweep)
+    at_work = next((run for run in runs if run.job.is_active), runs[0] if runs else None)
+    run = by_id.get(ids.get("run", "")) or at_work
+    asked = [by_id[name] for name in ids.get("with", "").split(",") if name in by_id and (run is None or name != run.id)]
+    return _Chosen(runs, run, asked[: run_charts.MOST_RUNS - 1], None)
+
+
+def _wire(page: Page, parts: _Parts, queue: queue_panel.QueueParts, again: gr.Button, like: gr.Button) -> None:
     services, lang = page.services, page.lang
-    _, _, _, stop, resume, _, chat, *_, foot, cursor, timer = parts
-    shown = list(parts)
+    shown = parts.all()
 
-    def look(actor: Actor, ids: dict[str, str], seen: str) -> tuple[Any, ...]:
-        runs = services.train.list(actor)
-        run = next((item for item in runs if item.id == ids.get("run")), runs[0] if runs else None)
-        listing_html = render("runs", lang, runs=runs, chosen=run.id if run else None)
+    def look(actor: Actor, ids: dict[str, str], seen: str = "") -> tuple[Any, ...]:
+        found = _chosen(page, actor, ids)
+        run = found.run
+        listing = _listing(page, actor, found)
         if run is None:
             empty = render("runs_empty", lang, datasets=services.data.list(actor))
-            hidden = gr.update(visible=False)
-            return (listing_html, empty, *[hidden] * 6, *[gr.skip()] * 4, "", "", gr.Timer(active=False))
+            return (
+                queue_panel.drawn(page, actor), listing, empty, *[_HIDDEN] * 5, "", _HIDDEN, *[gr.skip()] * 5, "", "", "", "",
+                gr.Timer(active=False),
+            )
         saved = services.train.checkpoints(actor, run.id)
         last_step = saved[-1].step if saved else None
         told = services.jobs.events(actor, run.job.id, ["warned", "attempt_started"])
         starts = [event.get("resumed_from_step", 0) for event in told if event["kind"] == "attempt_started"]
-        now_at = f"{run.id}:{len(starts)}:{services.train.cursor(actor, run.id)}"
-        drawn = [gr.skip()] * 4 if now_at == seen else _charts(page, services.train.curves(actor, run.id), starts[1:])
-        moving = any(not item.job.has_ended for item in runs)
+        warnings = [event for event in told if event["kind"] == "warned" and not event["key"].startswith("detect.")]
+        noticed = services.story.noticed(actor, run.id)
+        drawn_runs = [run, *found.over]
+        now_at = ":".join([*(f"{one.id}.{services.train.cursor(actor, one.id)}" for one in drawn_runs), str(len(starts))])
+        drawn: list[Any] = [gr.skip()] * len(run_charts.CHARTS)
+        if now_at != seen:
+            best = next((item.step for item in saved if item.best), None)
+            marks = _marks(page, starts[1:], noticed, best if run.job.has_ended else None)
+            drawn = run_charts.values(page, [(one, services.train.curves(actor, one.id)) for one in drawn_runs], marks)
+        lineage = services.story.lineage(actor, run.id)
+        said = {"run": run, "base": lineage.base, "warnings": warnings, "starts": starts, "last_step": last_step}
         return (
-            listing_html,
-            render(
-                "run_head",
-                lang,
-                run=run,
-                base=services.models.get(actor, run.base_id),
-                warnings=[event for event in told if event["kind"] == "warned"],
-                starts=starts,
-                last_step=last_step,
-                limit=ATTEMPTS,
-            ),
+            queue_panel.drawn(page, actor),
+            listing,
+            render("run_head", lang, **said, limit=ATTEMPTS, facts=lineage.facts),
             gr.update(visible=True),
             gr.update(visible=not run.job.has_ended, interactive=run.job.state != "stopping"),
             gr.update(visible=run.job.can_resume),
             gr.update(visible=run.job.can_resume, value=render("run_resume", lang, last_step=last_step)),
             gr.update(visible=bool(saved)),
+            _group(page, actor, found),
             gr.update(visible=True),
             *drawn,
-            render("run_foot", lang, run=run, checkpoints=saved, log=services.jobs.log_tail(actor, run.job.id)),
+            render("run_noticed", lang, noticed=noticed, dataset=run.dataset_id),
+            render("run_probes", lang, told=services.story.timeline(actor, run.id)),
+            render("run_foot", lang, lineage=lineage, log=services.jobs.log_tail(actor, run.job.id)),
             now_at,
-            gr.Timer(active=moving),
+            gr.Timer(active=any(not item.job.has_ended for item in found.runs)),
         )
 
     @page.event("run.read")
     def open_tab(request: gr.Request) -> tuple[Any, ...]:
-        return look(actor_of(request), ids_of(request), "")
+        return look(actor_of(request), ids_of(request))
 
     @page.event("run.read")
     def tick(seen: str, request: gr.Request) -> tuple[Any, ...]:
@@ -111,8 +188,9 @@ def _wire(page: Page, parts: tuple[Any, ...]) -> None:
         return (*look(actor, ids, seen), gr.skip() if moving else moved(tab="runs"))
 
     def chosen(request: gr.Request) -> Run:
-        actor, run_id = actor_of(request), ids_of(request).get("run")
-        return services.train.get(actor, run_id) if run_id else services.train.list(actor, limit=1)[0]
+        run = _chosen(page, actor_of(request), ids_of(request)).run
+        assert run is not None, "the buttons of a run are hidden where there is none"
+        return run
 
     @page.event("run.stop")
     def stop_run(request: gr.Request) -> str:
@@ -126,6 +204,16 @@ def _wire(page: Page, parts: tuple[Any, ...]) -> None:
         services.train.resume(actor_of(request), run.id)
         return moved(tab="runs", run=run.id)
 
+    @page.event("run.start")
+    def run_again(request: gr.Request) -> str:
+        actor = actor_of(request)
+        spec = services.plan.again(actor, chosen(request).id)
+        return moved(tab="runs", run=services.train.start(actor, spec), sweep="", **{"with": ""})
+
+    @page.event("run.read")
+    def change_and_run(request: gr.Request) -> str:
+        return moved(tab="train", like=chosen(request).id)
+
     @page.event("run.pin")
     def pin(request: gr.Request, event: gr.EventData) -> str:
         run = chosen(request)
@@ -137,43 +225,44 @@ def _wire(page: Page, parts: tuple[Any, ...]) -> None:
         return moved(tab="chat", run=chosen(request).id, chat="")
 
     page.opens["runs"].click(open_tab, None, shown, **OPEN)
-    timer.tick(tick, cursor, [*shown, page.go], **READ)
-    stop.click(stop_run, None, page.go, **PRIVATE)
-    resume.click(resume_run, None, page.go, **PRIVATE)
-    foot.pin(pin, None, page.go, **PRIVATE)
-    chat.click(chat_with, None, page.go, **READ)
+    parts.timer.tick(tick, parts.cursor, [*shown, page.go], **READ)
+    parts.stop.click(stop_run, None, page.go, **PRIVATE)
+    parts.resume.click(resume_run, None, page.go, **PRIVATE)
+    again.click(run_again, None, page.go, **PRIVATE)
+    like.click(change_and_run, None, page.go, **READ)
+    parts.foot.pin(pin, None, page.go, **PRIVATE)
+    parts.chat.click(chat_with, None, page.go, **READ)
+    queue_panel.wire(page, queue, look, shown)
 
 
-def _charts(page: Page, curves: Curves, resumed_from: list[int]) -> list[dict[str, Any]]:
-    """Values of the four charts, in the order of the page; a mark where a later attempt went on."""
-    t, series = page.t, curves.series
-    marks = [{"x": step, "text": t("runs.chart.resumed", step=step)} for step in sorted({step for step in resumed_from if step})]
+def _listing(page: Page, actor: Actor, found: _Chosen) -> str:
+    sweeps = page.services.sweeps.list(actor)
+    over = [run.id for run in found.over] if found.sweep is None else []
+    return render("runs", page.lang, runs=found.runs, chosen=found.run.id if found.run else None, over=over, sweeps=sweeps)
 
-    def chart(*lines: tuple[str, str, list[list[float | None]]], zero: bool = False) -> dict[str, Any]:
-        drawn = [
-            {"name": label, "color": _COLOURS[key], "points": found, "dots": key == "validation/loss"}
-            for key, label, found in lines
-            if found
-        ]
-        return {"series": drawn, "x": t("runs.chart.step"), "empty": t("runs.chart.empty"), "zero": zero, "marks": marks}
 
-    return [
-        chart(
-            ("train/loss", t("runs.series.train_loss"), series.get("train/loss", [])),
-            ("validation/loss", t("runs.series.validation_loss"), series.get("validation/loss", [])),
-        ),
-        chart(("train/lr", t("runs.chart.lr"), series.get("train/lr", []))),
-        chart(("speed", t("runs.chart.speed"), _ratio(series, "train/tokens", "train/seconds")), zero=True),
-        chart(("memory", t("runs.chart.memory"), _scaled(series.get("train/mem_bytes", []), 2**30)), zero=True),
+def _group(page: Page, actor: Actor, found: _Chosen) -> str:
+    """A table of the sweep, or of the runs that are drawn over each other."""
+    assert found.run is not None
+    if found.sweep is not None:
+        sizes = [item.loss for item in found.sweep.runs] if found.sweep.axes == {"train_share": list(DATA_SIZES)} else []
+        ahead = doubling(sizes) if sizes and None not in sizes else None  # type: ignore[arg-type]
+        return render("sweep", page.lang, sweep=found.sweep, chosen=found.run.id, is_curve=bool(sizes), ahead=ahead)
+    if not found.over:
+        return ""
+    runs = [found.run, *found.over]
+    told = page.services.story.compare(actor, [run.id for run in runs])
+    return render("run_compare", page.lang, runs=runs, told=told)
+
+
+def _marks(page: Page, resumed_from: list[int], noticed: list[Noticed], best: int | None) -> list[dict[str, Any]]:
+    """Upright lines: where a later attempt went on, what was noticed (a press opens it), the best checkpoint."""
+    t = page.t
+    marks: list[dict[str, Any]] = [
+        {"x": step, "text": t("runs.chart.resumed", step=step)} for step in sorted({step for step in resumed_from if step})
     ]
-
-
-def _ratio(series: dict[str, list[list[float | None]]], above: str, below: str) -> list[list[float | None]]:
-    return [
-        [step, None if value is None or not other else value / other]
-        for (step, value), (_, other) in zip(series.get(above, []), series.get(below, []), strict=False)
+    marks += [
+        {"x": one.step, "text": t(f"detect.{one.key}", **one.params), "press": f"noticed-{one.key}-{one.step}", "color": _BAD}
+        for one in noticed
     ]
-
-
-def _scaled(points: list[list[float | None]], divisor: float) -> list[list[float | None]]:
-    return [[step, None if value is None else value / divisor] for step, value in points]
+    return marks + ([{"x": best, "text": t("runs.chart.best", step=best), "color": _GOOD}] if best else [])

@@ -12,7 +12,7 @@ import psutil
 import studio
 from studio.access import Actor, allows
 from studio.db import Database
-from studio.jobs.resources import Device, devices, free_disk_bytes, free_memory_bytes
+from studio.jobs.resources import Device, DeviceState, device_states, devices, free_disk_bytes, free_memory_bytes
 from studio.settings import Settings, load_settings, save_setting
 
 __all__ = ["SystemReport", "SystemService"]
@@ -54,6 +54,11 @@ class SystemService:
             fixed=frozenset(name for name in Settings.model_fields if f"STUDIO_{name.upper()}" in os.environ),
             database="SQLite" if self._db.is_sqlite else "PostgreSQL",
         )
+
+    @allows("job.read")
+    def device_states(self, actor: Actor) -> list[DeviceState]:
+        """How busy the devices are now."""
+        return device_states(self._settings)
 
     @allows("settings.write")
     def save(self, actor: Actor, name: str, value: str) -> None:

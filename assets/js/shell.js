@@ -85,7 +85,9 @@
       if (node.textContent && node.dataset.written === node.dateTime) continue;
       const moment = new Date(node.dateTime);
       if (Number.isNaN(moment.valueOf())) continue;
-      node.textContent = moment.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+      const isToday = "short" in node.dataset && moment.toDateString() === new Date().toDateString();
+      const how = isToday ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
+      node.textContent = moment.toLocaleString(document.documentElement.lang, how);
       node.dataset.written = node.dateTime;
     }
   };
@@ -132,7 +134,11 @@
       box.value = wish;
       box.dispatchEvent(new Event("input", { bubbles: true }));
     }
-    setTimeout(() => document.getElementById(press)?.click(), box ? 50 : 0); // Gradio takes the value first
+    const meant = document.getElementById(press);
+    if (meant?.matches("summary")) { // what is folded opens, and comes into view
+      meant.parentElement.open = true;
+      meant.parentElement.scrollIntoView({ block: "center", behavior: "smooth" });
+    } else setTimeout(() => meant?.click(), box ? 50 : 0); // Gradio takes the value first
   };
 
   // The clipboard is closed to pages on plain http: the text is selected there, ready for Ctrl+C.
