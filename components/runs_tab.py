@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from components.page import ASSETS, EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, render
-from components.widgets.chart import line_chart
+from components.widgets.chart import chart_words, line_chart
 from studio.access import Actor
 from studio.jobs.queue import ATTEMPTS
 from studio.train.service import Curves, Run
@@ -50,7 +50,7 @@ def build(page: Page) -> None:
 
 def _small_chart(title: str, name: str) -> gr.HTML:
     with gr.Column(min_width=230):  # below each other on a phone
-        return line_chart(title, elem_id=f"chart-{name}", height=150)
+        return line_chart(title, elem_id=f"chart-{name}", height=150, tools=False)
 
 
 def _wire(page: Page, parts: tuple[Any, ...]) -> None:
@@ -71,7 +71,7 @@ def _wire(page: Page, parts: tuple[Any, ...]) -> None:
         told = services.jobs.events(actor, run.job.id, ["warned", "attempt_started"])
         starts = [event.get("resumed_from_step", 0) for event in told if event["kind"] == "attempt_started"]
         now_at = f"{run.id}:{len(starts)}:{services.train.cursor(actor, run.id)}"
-        drawn = [gr.skip()] * 4 if now_at == seen else _charts(page, services.train.curves(actor, run.id), starts[1:])
+        drawn = [gr.skip()] * 4 if now_at == seen else _charts(page, run.id, services.train.curves(actor, run.id), starts[1:])
         moving = any(not item.job.has_ended for item in runs)
         return (
             listing_html,
@@ -144,7 +144,7 @@ def _wire(page: Page, parts: tuple[Any, ...]) -> None:
     chat.click(chat_with, None, page.go, **READ)
 
 
-def _charts(page: Page, curves: Curves, resumed_from: list[int]) -> list[dict[str, Any]]:
+def _charts(page: Page, run_id: str, curves: Curves, resumed_from: list[int]) -> list[dict[str, Any]]:
     """Values of the four charts, in the order of the page; a mark where a later attempt went on."""
     t, series = page.t, curves.series
     marks = [{"x": step, "text": t("runs.chart.resumed", step=step)} for step in sorted({step for step in resumed_from if step})]
@@ -155,7 +155,8 @@ def _charts(page: Page, curves: Curves, resumed_from: list[int]) -> list[dict[st
             for key, label, found in lines
             if found
         ]
-        return {"series": drawn, "x": t("runs.chart.step"), "empty": t("runs.chart.empty"), "zero": zero, "marks": marks}
+        words = {"x": t("runs.chart.step"), "empty": t("runs.chart.empty"), "words": chart_words(t)}
+        return {"series": drawn, "zero": zero, "marks": marks, "key": run_id} | words
 
     return [
         chart(
