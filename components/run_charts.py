@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.page import Page
+from components.widgets.chart import chart_words
 from studio.train.service import Curves, Run
 
 __all__ = ["CHARTS", "MOST_RUNS", "values"]
@@ -46,7 +47,7 @@ def values(page: Page, found: Sequence[tuple[Run, Curves]], marks: list[dict[str
             is_validation = key == "validation/loss"
             name = label if alone else f"{run.name} · {label}" if chart == "loss" else run.name
             line = {"name": name, "color": colour or _COLOURS[key], "points": points, "dots": is_validation}
-            lines[chart].append(line | ({"dash": True, "faint": True} if not alone and key == "train/loss" else {}))
+            lines[chart].append(line | ({} if alone else {"group": run.name, "dash": key == "train/loss"}))
 
         add("loss", "train/loss", t("runs.series.train_loss"), series.get("train/loss", []))
         add("loss", "validation/loss", t("runs.series.validation_loss"), series.get("validation/loss", []))
@@ -54,7 +55,8 @@ def values(page: Page, found: Sequence[tuple[Run, Curves]], marks: list[dict[str
         add("grad_norm", "train/grad_norm", t("runs.chart.grad_norm"), series.get("train/grad_norm", []))
         add("speed", "speed", t("runs.chart.speed"), _ratio(series, "train/tokens", "train/seconds"))
         add("memory", "memory", t("runs.chart.memory"), _scaled(series.get("train/mem_bytes", []), 2**30))
-    common = {"x": t("runs.chart.step"), "empty": t("runs.chart.empty")}
+    key = ",".join(run.id for run, _ in found)
+    common = {"x": t("runs.chart.step"), "empty": t("runs.chart.empty"), "words": chart_words(t), "key": key}
     return [
         common | {"series": lines[name], "zero": zero, "marks": marks if alone else []} for name, zero in CHARTS.items()
     ]

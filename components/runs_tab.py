@@ -97,7 +97,7 @@ def build(page: Page) -> None:
 
 def _small_chart(title: str, name: str) -> gr.HTML:
     with gr.Column(min_width=190):  # below each other on a phone
-        return line_chart(title, elem_id=f"chart-{name.replace('_', '-')}", height=150)
+        return line_chart(title, elem_id=f"chart-{name.replace('_', '-')}", height=150, tools=False)
 
 
 @dataclass

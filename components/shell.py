@@ -65,7 +65,7 @@ def mount_options(lang: Lang) -> dict[str, Any]:
     words["sure"] = {button: text(lang, f"sure.{button.replace('-', '_')}") for button in _ASKED_FIRST}
     words["rows"] = rows_words(lang)
     script = f"document.documentElement.lang = '{lang}'; window.studioWords = {json.dumps(words)};"
-    script += "".join((ASSETS / "js" / name).read_text("utf-8") for name in ("alive.js", "shell.js"))
+    script += "".join((ASSETS / "js" / name).read_text("utf-8") for name in ("alive.js", "shell.js", "plot.js"))
     return {
         "theme": theme,
         "css_paths": [ASSETS / "css" / name for name in _STYLES],

@@ -1,185 +1,275 @@
-// A line chart on a canvas: runs once per mount, redraws when `value` changes, keeps its zoom.
-// value = {series: [{name, color, points: [[x, y|null], …], dots}], x, empty, zero, marks: [{x, text}]}
-const canvas = element.querySelector("canvas");
-const tip = element.querySelector(".chart-tip");
-const table = element.querySelector(".chart-table");
+// A line chart on a canvas: runs once per mount, redraws when `value` changes. components/widgets/chart.py says what a value is.
+// What a person has set stays for as long as the browser tab: smoothing, log and hidden lines by chart, zoom by what is shown.
+const plot = window.studioPlot;
+const figure = element.querySelector("figure.chart");
+const [canvas, box, tip] = [".chart-box canvas", ".chart-box", ".chart-tip"].map((name) => figure.querySelector(name));
+const [table, tools, flags] = [".chart-table", ".chart-tools", ".chart-marks"].map((name) => figure.querySelector(name));
+const slider = tools.querySelector("input");
+const [resetButton, logButton] = tools.querySelectorAll("button");
 const context = canvas.getContext("2d");
-const EDGE = { left: 54, right: 14, top: 12, bottom: 26 };
-let zoom = null; // [x0, x1] chosen by dragging
-let drag = null;
+const NEAR = 8; // px within which a point counts as under the cursor
+const HOME = `chart:${figure.dataset.chart}`;
+
+const recall = (name, otherwise) => {
+  try { return JSON.parse(sessionStorage.getItem(name)) ?? otherwise; } catch { return otherwise; }
+};
+const keep = (name, what) => {
+  try { if (what === null) sessionStorage.removeItem(name); else sessionStorage.setItem(name, JSON.stringify(what)); } catch { /* a private window */ }
+};
+const make = (tag, className, text) => {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+};
+
+const chosen = { smooth: 0, log: false, hidden: [], ...recall(HOME, {}) };
+let data = { series: [] };
+let lines = []; // the series, ready to be drawn
+let whole = true; // every x is: there is no half step
+let range = null; // [lowest x, highest x] of what is shown
+let zoomHome = "";
+let zoom = null; // [x0, x1]
+let drag = null; // [px, px]
+let cursor = null; // x under the pointer, or where the arrow keys have moved it
+let drawn = null; // the view and the scales of the last picture
 let frame = null;
 
-const data = () => (typeof props.value === "object" && props.value) || { series: [] };
-const shown = (value) => {
-  if (value === 0) return "0";
-  const size = Math.abs(value);
-  if (size >= 1e4 || size < 1e-3) return value.toExponential(1).replace("e+", "e");
-  return String(Number(value.toPrecision(3)));
+const entryOf = (series) => series.group ?? series.name;
+const visible = () => lines.filter((line) => !chosen.hidden.includes(line.entry));
+const smooth = () => {
+  for (const line of lines) line.smooth = chosen.smooth > 0 && !line.dots ? plot.smoothed(line.ys, chosen.smooth) : null;
 };
-
-const ticks = (low, high, most) => {
-  const span = high - low || 1;
-  const raw = span / most;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= raw);
-  const found = [];
-  for (let at = Math.ceil(low / step) * step; at <= high + step * 1e-9; at += step) found.push(at);
-  return found;
-};
-
-const bounds = () => {
-  let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];
-  for (const series of data().series) {
-    for (const [x, y] of series.points) {
-      if (y === null || (zoom && (x < zoom[0] || x > zoom[1]))) continue;
-      x0 = Math.min(x0, x); x1 = Math.max(x1, x); y0 = Math.min(y0, y); y1 = Math.max(y1, y);
-    }
-  }
-  if (!Number.isFinite(x0)) return null;
-  if (zoom) [x0, x1] = zoom;
-  if (x0 === x1) x1 = x0 + 1;
-  const pad = (y1 - y0) * 0.08 || Math.abs(y1) * 0.1 || 1;
-  return { x0, x1, y0: data().zero ? 0 : y0 - pad, y1: y1 + pad };
-};
+// A zoom that shows nothing of what is there is kept, and not used.
+const zoomed = () => (zoom && range && zoom[0] < range[1] && zoom[1] > range[0] ? zoom : null);
 
 const draw = () => {
   frame = null;
-  const box = canvas.getBoundingClientRect();
-  if (!box.width) return;
+  const { width, height } = canvas.getBoundingClientRect();
+  if (!width) return;
   const ratio = window.devicePixelRatio || 1;
-  canvas.width = box.width * ratio; canvas.height = box.height * ratio;
+  const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== wide || canvas.height !== high) { canvas.width = wide; canvas.height = high; }
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
   const style = getComputedStyle(element);
   const ink = style.getPropertyValue("--body-text-color-subdued") || "#666";
-  const line = style.getPropertyValue("--border-color-primary") || "#ddd";
-  context.clearRect(0, 0, box.width, box.height);
-  context.font = "11px system-ui, sans-serif";
-  const view = bounds();
+  const shown = visible();
+  const view = plot.bounds(shown, { zoom: zoomed(), log: chosen.log, zero: data.zero });
+  resetButton.hidden = !zoomed();
   if (!view) {
-    context.fillStyle = ink; context.textAlign = "center";
-    context.fillText(data().empty || "", box.width / 2, box.height / 2);
-    return;
+    drawn = null;
+    context.font = "11px system-ui, sans-serif"; context.fillStyle = ink; context.textAlign = "center";
+    if (shown.length === lines.length) context.fillText(data.empty || "", width / 2, height / 2);
+  } else {
+    const line = style.getPropertyValue("--border-color-primary") || "#ddd";
+    const scene = { lines: shown, view, log: chosen.log, whole, marks: data.marks || [], cursor, drag, ink, line };
+    drawn = { view, width, ...plot.paint(context, width, height, scene) };
   }
-  const X = (x) => EDGE.left + ((x - view.x0) / (view.x1 - view.x0)) * (box.width - EDGE.left - EDGE.right);
-  const Y = (y) => box.height - EDGE.bottom - ((y - view.y0) / (view.y1 - view.y0)) * (box.height - EDGE.top - EDGE.bottom);
-  context.lineWidth = 1; context.strokeStyle = line; context.fillStyle = ink;
-  context.textAlign = "right"; context.textBaseline = "middle";
-  for (const y of ticks(view.y0, view.y1, 4)) {
-    context.beginPath(); context.moveTo(EDGE.left, Y(y)); context.lineTo(box.width - EDGE.right, Y(y)); context.stroke();
-    context.fillText(shown(y), EDGE.left - 6, Y(y));
+  for (const flag of flags.children) {
+    const x = Number(flag.dataset.x);
+    flag.hidden = !drawn || x < drawn.view.x0 || x > drawn.view.x1;
+    if (!flag.hidden) flag.style.left = `${drawn.X(x)}px`;
   }
-  context.textAlign = "center"; context.textBaseline = "top";
-  for (const x of ticks(view.x0, view.x1, Math.max(3, Math.floor(box.width / 90)))) {
-    if (Number.isInteger(x)) context.fillText(shown(x), X(x), box.height - EDGE.bottom + 7); // there is no half step
-  }
-  context.save();
-  context.beginPath(); context.rect(EDGE.left, 0, box.width - EDGE.left - EDGE.right, box.height); context.clip();
-  context.strokeStyle = ink; context.setLineDash([2, 4]);
-  for (const { x } of data().marks || []) {
-    context.beginPath(); context.moveTo(X(x), EDGE.top); context.lineTo(X(x), box.height - EDGE.bottom); context.stroke();
-  }
-  context.setLineDash([]);
-  for (const series of data().series) {
-    context.strokeStyle = series.color; context.fillStyle = series.color; context.lineWidth = 2; context.lineJoin = "round";
-    context.beginPath();
-    let pen = false;
-    for (const [x, y] of series.points) {
-      if (y === null) { pen = false; continue; }
-      if (pen) context.lineTo(X(x), Y(y)); else context.moveTo(X(x), Y(y));
-      pen = true;
-    }
-    context.stroke();
-    if (series.points.length <= 60) {
-      for (const [x, y] of series.points) {
-        if (y === null) continue;
-        context.beginPath(); context.arc(X(x), Y(y), series.dots ? 3.5 : 2, 0, 7); context.fill();
-      }
-    }
-  }
-  if (drag) {
-    context.fillStyle = "rgba(99,102,241,.15)";
-    context.fillRect(Math.min(drag[0], drag[1]), EDGE.top, Math.abs(drag[1] - drag[0]), box.height - EDGE.top - EDGE.bottom);
-  }
-  context.restore();
-  canvas.studioView = { view, X, Y, box };
 };
-
 const later = () => { frame ??= requestAnimationFrame(draw); };
 
-const nearest = (event) => {
-  const state = canvas.studioView;
-  if (!state) return null;
-  const left = event.clientX - canvas.getBoundingClientRect().left;
-  let best = null;
-  for (const series of data().series) {
-    for (const [x] of series.points) {
-      const far = Math.abs(state.X(x) - left);
-      if (!best || far < best.far) best = { x, far };
-    }
+// --- zoom ---
+
+const setZoom = (wanted) => {
+  zoom = wanted;
+  if (zoom && range) {
+    const least = Math.min(whole ? 2 : (range[1] - range[0]) / 1e6, range[1] - range[0]);
+    const middle = Math.min(Math.max((zoom[0] + zoom[1]) / 2, range[0] + least / 2), range[1] - least / 2);
+    if (zoom[1] - zoom[0] < least) zoom = [middle - least / 2, middle + least / 2];
+    zoom = [Math.max(zoom[0], range[0]), Math.min(zoom[1], range[1])];
+    if (zoom[0] <= range[0] && zoom[1] >= range[1]) zoom = null;
   }
-  return best && best.x;
+  keep(zoomHome, zoom);
+  later();
+};
+const zoomBy = (factor) => {
+  if (!drawn) return;
+  const { x0, x1 } = drawn.view;
+  const centre = cursor !== null && cursor >= x0 && cursor <= x1 ? cursor : (x0 + x1) / 2;
+  setZoom([centre - (centre - x0) * factor, centre + (x1 - centre) * factor]);
 };
 
+// --- values under the cursor ---
+
+const tell = (x, aloud) => {
+  cursor = x;
+  later();
+  tip.hidden = x === null || !drawn;
+  if (tip.hidden) return;
+  tip.setAttribute("aria-live", aloud ? "polite" : "off");
+  const left = drawn.X(x);
+  tip.replaceChildren(make("b", "", `${data.x || "x"} ${plot.place(x)}`));
+  for (const line of visible()) {
+    const at = plot.nearest(line.xs, x);
+    if (at >= line.xs.length || Number.isNaN(line.ys[at]) || Math.abs(drawn.X(line.xs[at]) - left) > NEAR) continue;
+    const row = make("div"), dot = make("i");
+    dot.style.background = line.color;
+    const value = line.smooth ? `${plot.shown(line.smooth[at])} (${plot.shown(line.ys[at])})` : plot.shown(line.ys[at]);
+    row.append(dot, `${line.name} ${value}`);
+    if (line.xs[at] !== x) row.append(make("small", "", ` ${data.x || "x"} ${plot.place(line.xs[at])}`));
+    tip.append(row);
+  }
+  for (const mark of data.marks || []) {
+    if (Math.abs(drawn.X(mark.x) - left) <= NEAR / 2) tip.append(make("div", "", mark.text));
+  }
+  const wide = tip.offsetWidth, beside = left + 12 + wide < drawn.width ? left + 12 : left - 12 - wide;
+  tip.style.left = `${Math.max(0, beside)}px`;
+};
+
+const nearestX = (px) => {
+  if (!drawn) return null;
+  let best = null;
+  for (const { xs } of visible()) {
+    if (!xs.length) continue;
+    const x = xs[plot.nearest(xs, drawn.at(px))];
+    if (best === null || Math.abs(drawn.X(x) - px) < Math.abs(drawn.X(best) - px)) best = x;
+  }
+  return best;
+};
+
+const stepCursor = (way) => {
+  if (!drawn) return;
+  const { x0, x1 } = drawn.view;
+  const from = cursor ?? (way > 0 ? x0 - 1e-9 : x1 + 1e-9);
+  let next = null;
+  for (const { xs } of visible()) {
+    const at = way > 0 ? plot.behind(xs, from) : plot.reach(xs, from) - 1;
+    if (at < 0 || at >= xs.length) continue;
+    if (next === null || (way > 0 ? xs[at] < next : xs[at] > next)) next = xs[at];
+  }
+  if (next === null) return;
+  if (zoomed() && (next < x0 || next > x1)) { // the part that is shown goes along
+    const by = next < x0 ? next - x0 : next - x1;
+    setZoom([x0 + by, x1 + by]);
+    draw();
+  }
+  tell(next, true);
+};
+
+const offset = (event) => event.clientX - canvas.getBoundingClientRect().left;
 canvas.addEventListener("pointermove", (event) => {
-  const left = event.clientX - canvas.getBoundingClientRect().left;
-  if (drag) { drag[1] = left; later(); }
-  const x = nearest(event);
-  if (x === null) { tip.hidden = true; return; }
-  tip.replaceChildren();
-  const head = document.createElement("b");
-  head.textContent = `${data().x || "x"} ${x}`;
-  tip.append(head);
-  for (const series of data().series) {
-    const point = series.points.find((item) => item[0] === x);
-    if (!point || point[1] === null) continue;
-    const row = document.createElement("div");
-    const dot = document.createElement("i");
-    dot.style.background = series.color;
-    row.append(dot, `${series.name} ${shown(point[1])}`);
-    tip.append(row);
-  }
-  for (const mark of (data().marks || []).filter((item) => item.x === x)) {
-    const row = document.createElement("div");
-    row.textContent = mark.text;
-    tip.append(row);
-  }
-  tip.hidden = false;
-  const width = canvas.getBoundingClientRect().width;
-  tip.style.left = `${Math.min(Math.max(0, left + 12), Math.max(0, width - tip.offsetWidth - 4))}px`;
+  if (drag) drag[1] = offset(event);
+  tell(nearestX(offset(event)), false);
 });
 canvas.addEventListener("pointerdown", (event) => {
-  const left = event.clientX - canvas.getBoundingClientRect().left;
-  drag = [left, left];
+  if (event.button) return;
+  drag = [offset(event), offset(event)];
   canvas.setPointerCapture(event.pointerId);
 });
-canvas.addEventListener("pointerup", () => {
-  const state = canvas.studioView;
-  if (drag && state && Math.abs(drag[1] - drag[0]) > 12) {
-    const span = state.box.width - EDGE.left - EDGE.right;
-    const at = (px) => state.view.x0 + ((px - EDGE.left) / span) * (state.view.x1 - state.view.x0);
-    zoom = [at(Math.min(...drag)), at(Math.max(...drag))];
-  }
-  drag = null; later();
+canvas.addEventListener("pointerup", (event) => {
+  const [from, to] = drag ? [Math.min(...drag), Math.max(...drag)] : [0, 0];
+  drag = null;
+  if (drawn && to - from > 12) setZoom([drawn.at(from), drawn.at(to)]);
+  else if (event.pointerType === "touch") tell(nearestX(offset(event)), false);
+  later();
 });
-canvas.addEventListener("dblclick", () => { zoom = null; later(); });
-canvas.addEventListener("pointerleave", () => { tip.hidden = true; });
+canvas.addEventListener("pointercancel", () => { drag = null; tell(null, false); }); // the page is scrolled
+canvas.addEventListener("pointerleave", (event) => { if (!drag && event.pointerType !== "touch") tell(null, false); });
+canvas.addEventListener("blur", () => tell(null, false));
+canvas.addEventListener("dblclick", () => setZoom(null));
+canvas.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const act = {
+    ArrowLeft: () => stepCursor(-1), ArrowRight: () => stepCursor(1),
+    "+": () => zoomBy(0.5), "=": () => zoomBy(0.5), "-": () => zoomBy(2), "−": () => zoomBy(2),
+    0: () => setZoom(null), Escape: () => setZoom(null),
+  }[event.key];
+  if (act) { event.preventDefault(); act(); }
+});
 
-// The same numbers for people who read with a screen reader: the last value of each series.
+// --- tools, legend, marks ---
+
+const showTools = () => {
+  const words = data.words || {};
+  tools.querySelector("label span").textContent = words.smooth || "";
+  logButton.textContent = words.log || "";
+  resetButton.textContent = words.reset || "";
+  tools.hidden = !words.reset;
+  logButton.setAttribute("aria-pressed", String(chosen.log));
+  slider.value = chosen.smooth;
+  tools.querySelector("output").textContent = Number(chosen.smooth).toFixed(2);
+};
+const choose = (what) => { Object.assign(chosen, what); keep(HOME, chosen); smooth(); showTools(); later(); };
+slider.addEventListener("input", () => { choose({ smooth: Number(slider.value) }); });
+logButton.addEventListener("click", () => choose({ log: !chosen.log }));
+resetButton.addEventListener("click", () => { setZoom(null); canvas.focus(); });
+
+// The legend, and the same numbers for people who read with a screen reader: the last value of each series.
 const describe = () => {
-  table.replaceChildren();
-  for (const series of data().series) {
-    const last = [...series.points].reverse().find((point) => point[1] !== null);
-    if (!last) continue;
-    const row = document.createElement("li");
-    const dot = document.createElement("i");
-    dot.style.background = series.color;
-    row.append(dot, `${series.name}: ${shown(last[1])} (${data().x || "x"} ${last[0]})`);
-    table.append(row);
+  const entries = new Map();
+  for (const line of lines) entries.set(line.entry, [...(entries.get(line.entry) || []), line]);
+  const rows = [...entries].map(([entry, members]) => {
+    const row = make("li"), dot = make("i");
+    const name = make(entries.size > 1 ? "button" : "span", "", "");
+    dot.style.background = members[0].color;
+    name.append(dot, entry);
+    if (entries.size > 1) {
+      name.type = "button"; name.dataset.entry = entry;
+      name.setAttribute("aria-pressed", String(!chosen.hidden.includes(entry)));
+    }
+    const told = members.map((line) => {
+      const at = line.ys.findLastIndex((y) => !Number.isNaN(y));
+      return at < 0 ? null : `${line.name === entry ? "" : `${line.name} `}${plot.shown(line.ys[at])} (${data.x || "x"} ${plot.place(line.xs[at])})`;
+    }).filter(Boolean);
+    row.append(name, told.length ? `: ${told.join(" · ")}` : "");
+    return row;
+  });
+  replace(table, rows, "entry");
+};
+table.addEventListener("click", (event) => {
+  const entry = event.target.closest("button")?.dataset.entry;
+  if (entry === undefined) return;
+  const hidden = chosen.hidden.includes(entry);
+  choose({ hidden: hidden ? chosen.hidden.filter((name) => name !== entry) : [...chosen.hidden, entry] });
+  measure();
+  describe();
+});
+// Marks that can be pressed are the page's own kind of button (`data-press` in shell.js), so keys and screen readers reach them.
+const flagUp = () => {
+  const pressed = (data.marks || []).filter((mark) => mark.press).sort((a, b) => a.x - b.x);
+  replace(flags, pressed.map((mark) => {
+    const flag = make("button", "chart-mark");
+    flag.type = "button"; flag.title = mark.text; flag.setAttribute("aria-label", mark.text);
+    Object.assign(flag.dataset, { x: mark.x, press: mark.press, key: `${mark.x} ${mark.wish ?? ""}` });
+    if (mark.wish !== undefined) flag.dataset.wish = mark.wish;
+    if (mark.color) flag.style.color = mark.color;
+    return flag;
+  }), "key");
+};
+// A page that looks again every few seconds takes no button from under somebody's finger or focus.
+const replace = (list, rows, key) => {
+  const sign = rows.map((row) => row.outerHTML).join("");
+  if (list.studioSign === sign) return;
+  const held = list.contains(document.activeElement) ? document.activeElement.dataset[key] : undefined;
+  list.replaceChildren(...rows);
+  list.studioSign = sign;
+  if (held !== undefined) [...list.querySelectorAll("button")].find((button) => button.dataset[key] === held)?.focus();
+};
+
+const measure = () => { // the range of what is shown
+  range = null;
+  for (const { xs } of visible()) {
+    if (xs.length) range = [Math.min(range?.[0] ?? Infinity, xs[0]), Math.max(range?.[1] ?? -Infinity, xs[xs.length - 1])];
   }
 };
-const update = () => { later(); describe(); };
+const update = () => {
+  data = (typeof props.value === "object" && props.value) || { series: [] };
+  lines = (data.series || []).map((series) => ({ ...series, entry: entryOf(series), ...plot.prepared(series.points) }));
+  const home = `${HOME}:${data.key ?? JSON.stringify(lines.map((line) => line.name))}`;
+  if (home !== zoomHome && lines.length) { zoomHome = home; zoom = recall(home, null); cursor = null; tip.hidden = true; }
+  whole = lines.every(({ xs }) => xs.every(Number.isInteger));
+  smooth(); measure(); showTools(); describe(); flagUp();
+  if (cursor === null) later(); else { draw(); tell(cursor, false); }
+};
 
 new ResizeObserver(later).observe(canvas);
-new MutationObserver(later).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+const shade = new MutationObserver(() => { if (canvas.isConnected) later(); else shade.disconnect(); });
+shade.observe(document.body, { attributes: true, attributeFilter: ["class"] });
 watch("value", update);
 update();

@@ -118,6 +118,7 @@ points = sa.Table(
     sa.Column("superseded", sa.Boolean, nullable=False, default=False),
     sa.UniqueConstraint("run_id", "attempt", "step", "name"),
     sa.Index("ix_points_run_id_seq", "run_id", "seq"),
+    sa.Index("ix_points_curve", "run_id", "name", "step", "superseded", "value"),  # a curve is drawn from it alone
 )
 
 checkpoints = sa.Table(

@@ -1,4 +1,4 @@
-"""The order of the queue, the place where a job runs, and trainings that belong together."""
+"""The order of the queue, the place where a job runs, trainings that belong together, and curves from an index alone."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -38,3 +38,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_sweep_runs")),
     )
     op.create_index("ix_sweep_runs_sweep_id", "sweep_runs", ["sweep_id"])
+    op.create_index("ix_points_curve", "points", ["run_id", "name", "step", "superseded", "value"])

@@ -9,9 +9,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from studio.access import Actor
 from studio.data.service import ImportSpec
@@ -23,7 +20,7 @@ from studio.models.catalogue import Base
 from studio.models.tables import bases
 from studio.services import Services
 from studio.train.preflight import Preflight
-from studio.train.service import answers_as, thinned
+from studio.train.service import answers_as
 from studio.train.spec import PRESETS, Preset, TrainSpec
 
 Write = Callable[..., Path]
@@ -335,40 +332,6 @@ def test_a_long_run_is_drawn_with_a_thousand_points_at_most(
     run_id = started(services, actor, values)
     put_points(services, run_id, [(1, step, 1.0, False) for step in range(1, 2_501)])
     assert 500 <= len(services.train.curves(actor, run_id).series["train/loss"]) <= 1_000
-
-
-losses = st.floats(-1e3, 1e3) | st.none()
-
-
-@given(st.dictionaries(st.integers(0, 5_000), losses, max_size=300), st.integers(1, 50))
-@hypothesis_settings(database=None, deadline=None, max_examples=60)
-def test_thinning_leaves_few_points_and_loses_no_value(found: dict[int, float | None], most: int) -> None:
-    series = sorted(found.items())
-    thin = thinned(series, most)
-    assert len(thin) <= most
-    assert [step for step, _ in thin] == sorted({step for step, _ in thin})
-    known = [value for _, value in series if value is not None]
-    shown = [value for _, value in thin if value is not None]
-    if known:
-        assert min(known) - 1e-9 <= min(shown)
-        assert max(shown) <= max(known) + 1e-9
-
-
-@given(st.integers(1, 4_000), st.integers(1, 4_000), st.integers(2, 60))
-@hypothesis_settings(database=None, deadline=None, max_examples=60)
-def test_buckets_stay_where_they_are_as_a_run_grows(n_before: int, n_more: int, most: int) -> None:
-    """Full buckets of a shorter run are there unchanged, or two of them have become one: none is ever cut anew."""
-    before = thinned([(step, float(step)) for step in range(n_before)], most)
-    after = thinned([(step, float(step)) for step in range(n_before + n_more)], most)
-    assert {step for step, _ in after} & set(range(n_before)) <= {step for step, _ in before}
-    if len(before) > 1 and after[1][0] == before[1][0]:
-        assert before[:-1] == after[: len(before) - 1]  # the last bucket may still have been filling
-
-
-def test_a_mean_stands_for_its_bucket() -> None:
-    """Worked out by hand: buckets of 4 steps."""
-    series: list[tuple[int, float | None]] = [(0, 1.0), (1, 3.0), (2, None), (5, 4.0), (6, 8.0), (9, None)]
-    assert thinned(series, 3) == [[0, 2.0], [4, 6.0]]
 
 
 def test_checkpoints_come_by_step_with_the_name_under_which_an_engine_knows_them(
