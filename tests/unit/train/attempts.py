@@ -12,6 +12,7 @@ Fates: {"at": "event", "n": 7}            killed right after the 7th event of th
        {"at": "filling", "step": 6}       killed in a checkpoint's staging folder, between the adapter and the optimizer
        {"at": "stop", "step": 5}          asked to stop when step 5 is told
        {"at": "slow_rows", "seconds": 0.1}  its rows come from a disk that takes so long for each
+       {"at": "out_of_memory"}            meets the end of memory in its first pass
        {"at": "raise", "step": 5, "error": "RuntimeError", "text": …}  meets this exception in the pass after step 5
 """
 
@@ -106,6 +107,8 @@ def arrange(fate: dict[str, Any]) -> None:
             return take(self, index)
 
         TokenRows.__getitem__ = takes_long
+    if fate.get("at") == "out_of_memory":
+        raise_in_next_pass({"error": "OutOfMemoryError", "text": "CUDA out of memory."})
     if fate.get("at") == "filling":
         save = StudioTrainer._save_optimizer_and_scheduler
 
@@ -126,7 +129,7 @@ def attempt(request: dict[str, Any]) -> dict[str, Any]:
     arrange(fate)
     events = Fated(folder.events_file, request["attempt"])
     events.fate = fate
-    kind = kind_of("train")
+    kind = kind_of(request["spec"]["kind"])
     step = kind.resumes_from(folder)
     context = JobContext(
         request["job"],
@@ -212,7 +215,7 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if not is_warm:
-            warm(Path(request["home"]), request["spec"])
+            warm(Path(request["home"]), request["spec"].get("train", request["spec"]))
             is_warm = True
         print(json.dumps(in_child(request)), file=answers, flush=True)
 

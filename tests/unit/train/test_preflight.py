@@ -88,7 +88,9 @@ def test_no_validation_rows_and_rows_over_the_limit_ask(ahead_of: Callable[..., 
     assert warnings[1]["params"] == {"n": 1, "reason": "data.refused.too_long"}
 
 
-@pytest.mark.parametrize(("share", "errors", "warnings"), [(0.5, ["error.train.no_memory"], []), (1.02, [], ["train.warning.tight"])])
+@pytest.mark.parametrize(
+    ("share", "errors", "warnings"), [(0.5, ["error.train.no_memory"], []), (1.02, [], ["train.warning.tight"])]
+)
 def test_memory_stops_where_it_cannot_be_enough_and_asks_where_it_is_tight(
     ahead_of: Callable[..., Preflight], monkeypatch: pytest.MonkeyPatch, share: float, errors: list[str], warnings: list[str]
 ) -> None:
