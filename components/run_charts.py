@@ -45,7 +45,7 @@ def values(page: Page, found: Sequence[tuple[Run, Curves]], marks: list[dict[str
             if not points:
                 return
             is_validation = key == "validation/loss"
-            name = label if alone else f"{run.name} · {label}" if chart == "loss" else run.name
+            name = label if alone or chart == "loss" else run.name
             line = {"name": name, "color": colour or _COLOURS[key], "points": points, "dots": is_validation}
             lines[chart].append(line | ({} if alone else {"group": run.name, "dash": key == "train/loss"}))
 

@@ -111,7 +111,7 @@ const tell = (x, aloud) => {
     const row = make("div"), dot = make("i");
     dot.style.background = line.color;
     const value = line.smooth ? `${plot.shown(line.smooth[at])} (${plot.shown(line.ys[at])})` : plot.shown(line.ys[at]);
-    row.append(dot, `${line.name} ${value}`);
+    row.append(dot, `${line.group && line.group !== line.name ? `${line.group} · ` : ""}${line.name} ${value}`);
     if (line.xs[at] !== x) row.append(make("small", "", ` ${data.x || "x"} ${plot.place(line.xs[at])}`));
     tip.append(row);
   }

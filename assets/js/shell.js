@@ -52,6 +52,7 @@
     show();
     if (wanted.get("dataset") && !wanted.get("row")) reveal = "dataset-head";
     if (wanted.get("draft")) reveal = "inspection";
+    if (isNarrow.matches && wanted.get("tab") === "runs" && (wanted.get("run") || wanted.get("sweep"))) reveal = "run-state";
     if (wanted.get("row")) reveal = "data-detail";
   };
 

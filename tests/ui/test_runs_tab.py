@@ -12,7 +12,7 @@ import pytest
 from components.page import render
 from components.shell import build_studio
 from studio.access import Actor, Role, local_admin
-from studio.data.tables import datasets
+from studio.data.tables import datasets, revisions
 from studio.errors import AccessError, NotFoundError
 from studio.ids import new_id, now
 from studio.jobs.queue import insert_job
@@ -22,8 +22,15 @@ from studio.models.tables import bases
 from studio.services import Services, build_services
 from studio.settings import Settings
 from studio.text import LANGS, Lang, text
+from studio.train.spec import BaseRef, DatasetRef, TrainSpec
 
 STEP = 32
+SPEC: dict[str, Any] = TrainSpec(
+    name="eyes",
+    base=BaseRef(id="b", revision="0"),
+    dataset=DatasetRef(id="ds_a", revision=1, hash="0"),
+    lora_rank=8,
+).as_dict()
 DIED = {"key": "error.job.died", "field": None, "params": {"n": 3, "log": "runs/r/log.txt"}}
 LOST = {"key": "error.job.lost", "field": None, "params": {"host": "gpu-box"}}
 
@@ -38,8 +45,10 @@ class Shown:
         by = {"author": "usr_a", "created_at": now()}
         with services.db.write() as connection:
             connection.execute(datasets.insert().values(id="ds_a", name="d", note="", **by))
+            counts = {"number": 1, "content_hash": "0", "counts": {"train": 1}, "report": {}, "state": "committed", "message": ""}
+            connection.execute(revisions.insert().values(dataset_id="ds_a", committed_at=now(), **counts, **by))
             connection.execute(bases.insert().values(id="b", name="b", source="hub", ref="a/b", state="ready", **by))
-            spec = {"kind": "train", "preset": "quick", "lora_rank": 8}
+            spec = dict(SPEC)
             row = {"id": self.run_id, "name": "eyes", "dataset_id": "ds_a", "dataset_revision": 1, "base_id": "b", "spec": spec}
             connection.execute(runs.insert().values(**row, **by))
             self.job_id = insert_job(connection, spec=spec, name="eyes", author="usr_a", run_id=self.run_id)
@@ -133,7 +142,7 @@ def test_the_header_tells_no_time_that_is_left_of_what_is_stopping(shown: Shown,
 def test_a_run_is_called_by_its_method(shown: Shown) -> None:
     """Also one of the time before there was a choice."""
     for bits, method in (({}, "LoRA"), ({"bits": 16}, "LoRA"), ({"bits": 4}, "QLoRA")):
-        spec = {"kind": "train", "preset": "quick", "lora_rank": 8} | bits
+        spec = {name: value for name, value in SPEC.items() if name != "bits"} | bits
         with shown.services.db.write() as connection:
             connection.execute(runs.update().values(spec=spec))
         assert f" · {method} r=8" in shown.draw("en", saved=False, state="queued")[0]

@@ -33,6 +33,7 @@ from studio.settings import ROOT, Settings
 from studio.text import LANGS, Lang, error_text, is_plain
 from studio.train.preflight import look_ahead
 from studio.train.spec import BaseRef, DatasetRef, TrainSpec
+from tests.unit.pages_of_training import training_pages
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",
@@ -116,6 +117,7 @@ def job(w: str, **more: Any) -> Some:
         "deaths": 0,
         "error": error,
         "started_at": _AT,
+        "device": w,
         "result": result | {"planned_steps": 10},
     }
     return Some(**values | more)
@@ -171,8 +173,6 @@ def tokens(w: str) -> dict[str, dict[str, Any]]:
 
 def samples(w: str) -> dict[str, dict[str, Any]]:
     """For each template what it is drawn with."""
-    problem = {"key": "error.data.name_taken", "params": {"name": w}}
-    warning = problem | {"params": {"name": w}}
     refused = [{"line": 3, "key": "error.data.name_taken", "params": {"name": w}, "excerpt": w}]
     written = {"n_seen": 2, "n_fit": 1, "unfit": {"data.unfit.kind": 1}}
     report = {"n_refused": 1, "refused": refused}
@@ -226,6 +226,7 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
             "limit": 512,
             "views": ["rows", "split"],
             "chosen_view": "rows",
+            "runs": [run(w)],
         },
         "datasets": {"working": [job(w, kind="import")], "datasets": [info], "chosen": w, "elsewhere": {"row": ""}},
         "demo": page | {"name": w, "is_blind": True},
@@ -271,11 +272,6 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
         "plain_login": page | {"wanted": w, "name": w, "wrong": w},
         "plain_message": page | {"title": w, "words": w, "login": True},
         "plain_password": page | {"purpose": "invite", "name": w, "token": w, "wrong": w},
-        "plan": {
-            "base": base(w),
-            "problem": problem,
-            "ahead": Some(n_train=1, n_validation=1, steps=1, tokens=1, errors=[problem], warnings=[warning]),
-        },
         "purge": {
             "done": False,
             "delete_checkpoints": False,
@@ -290,14 +286,7 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
         "refusals": {"refused": refused, "n_refused": 2},
         "row_parts": {"row": row},
         "rows_panel": {"info": info, "view": w},
-        "run_foot": {
-            "run": run(w),
-            "checkpoints": [Some(step=8, best=False, pinned=True, val_loss=1.0, bytes=5)],
-            "log": w,
-        },
-        "run_head": {"run": run(w), "base": base(w), "warnings": [problem], "starts": [0, 8], "last_step": 8, "limit": 3},
         "run_resume": {"last_step": 8},
-        "runs": {"runs": [run(w)], "chosen": w},
         "runs_empty": {"datasets": [info]},
         "saved": {"name": "hub"},
         "settings": {
@@ -324,12 +313,13 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
         "split_lock": {"info": info},
         "start": {"dataset": info, "run": None, "done": None, "base": None, "fetching": None, "failed": job(w)},
         **tokens(w),
+        **training_pages(w, run(w), base(w), job(w)),
     }
 
 
 #: Templates that show nothing that anybody wrote.
 WITHOUT_TEXT = {"told", "accounts_new", "chat_foot", "data_empty", "doctor_empty", "links_new", "links_warning", "run_resume"}
-WITHOUT_TEXT = WITHOUT_TEXT | {"runs_empty", "saved", "split_found", "split_lock"}
+WITHOUT_TEXT = WITHOUT_TEXT | {"memory_bar", "runs_empty", "saved", "split_found", "split_lock"}
 
 
 # --- templates --------------------------------------------------------------------------------------------------------
@@ -482,7 +472,7 @@ def named(name: str) -> TrainSpec:
 
 def problems_of(name: str, settings: Settings) -> list[tuple[str, str]]:
     model = Base("b", "b", "hub", "a/b", "", "ready", "", 1, 1, 0, "", "")
-    view: Any = Some(n_rows=1, n_seen=1, counts={"train": 1, "validation": 1}, tokens=1, refused={})
+    view: Any = Some(n_rows=1, n_seen=1, counts={"train": 1, "validation": 1}, tokens=1, refused={}, unended=0, leaked=0)
     ahead = look_ahead(named(name), model, Some(counts={}, name="d"), view, settings)  # type: ignore[arg-type]
     return [(error["key"], error["field"]) for error in ahead.errors]
 
