@@ -31,6 +31,7 @@ from studio.jobs.queue import ATTEMPTS, Job, insert_job
 from studio.services import Services, build_services
 from studio.settings import load_settings
 from studio.text import Lang, bytes_text, duration_text, error_text, lang_of, text
+from studio.train.preflight import Preflight
 from studio.train.service import Run
 
 __all__ = ["main"]
@@ -40,6 +41,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset's name or id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of words.")]
 InLang = Annotated[str, typer.Option("--lang", help="en or zh; by default that of LANG.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Start without asking about warnings.")]
 
 _LOOK_S = 0.5
 _TELL_S = 3.0
@@ -163,18 +165,18 @@ def import_files(
 
 
 @app.command()
-def run(spec: Path, detach: bool = False, json_: AsJson = False, lang: InLang = "") -> None:
+def run(spec: Path, detach: bool = False, yes: Yes = False, json_: AsJson = False, lang: InLang = "") -> None:
     """Queue the job that SPEC.yaml describes and follow it; Ctrl-C leaves it running."""
-    _command(json_, lang, lambda shell: _run_spec(shell, spec, detach, wanted=None))
+    _command(json_, lang, lambda shell: _run_spec(shell, spec, detach, wanted=None, yes=yes))
 
 
 @app.command()
-def train(spec: Path, detach: bool = False, json_: AsJson = False, lang: InLang = "") -> None:
+def train(spec: Path, detach: bool = False, yes: Yes = False, json_: AsJson = False, lang: InLang = "") -> None:
     """As `run`, for a spec of kind train."""
-    _command(json_, lang, lambda shell: _run_spec(shell, spec, detach, wanted="train"))
+    _command(json_, lang, lambda shell: _run_spec(shell, spec, detach, wanted="train", yes=yes))
 
 
-def _run_spec(shell: _Shell, path: Path, detach: bool, *, wanted: str | None) -> None:
+def _run_spec(shell: _Shell, path: Path, detach: bool, *, wanted: str | None, yes: bool) -> None:
     values = _read_yaml(path)
     kind = kind_of(values.setdefault("kind", wanted or "train")).name
     if wanted is not None and kind != wanted:
@@ -183,12 +185,27 @@ def _run_spec(shell: _Shell, path: Path, detach: bool, *, wanted: str | None) ->
     run_id: str | None = None
     if kind == "train":
         complete = services.train.complete(actor, _with_ids(shell, values))
+        _ask_about(shell, services.train.preflight(actor, complete), yes)
         run_id = services.train.start(actor, complete)
         job_id = services.train.get(actor, run_id).job.id
     else:
         with services.db.write() as connection:
             job_id = insert_job(connection, spec=values, name=path.stem, author=actor.user_id)
     _follow_to_the_end(shell, job_id, run_id, detach)
+
+
+def _ask_about(shell: _Shell, ahead: Preflight, yes: bool) -> None:
+    """Say what a person should look at first. At a terminal, ask; a script is told, and goes on."""
+    if ahead.errors or not ahead.warnings:
+        return  # errors are raised by the start
+    for warning in ahead.warnings:
+        print(error_text(shell.lang, warning), file=sys.stderr)
+    if not yes and _is_at_terminal() and not typer.confirm(shell.t("cli.start_anyway")):
+        raise typer.Exit(1)
+
+
+def _is_at_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 @app.command()

@@ -64,7 +64,7 @@ def text(lang: Lang, key: str, /, **params: Any) -> str:
 
 def error_text(lang: Lang, error: StudioError | dict[str, Any]) -> str:
     """An error in words: what happened, where, what to do. `*_bytes` and `*_s` parameters are written with their unit, a
-    `role` by its word.
+    `role` or a `split` by its word, a `reason` that is a message by its words.
     """
     value = error.as_dict() if isinstance(error, StudioError) else error
     params = {
@@ -73,6 +73,10 @@ def error_text(lang: Lang, error: StudioError | dict[str, Any]) -> str:
     }
     if has_text(f"role.{params.get('role')}"):
         params["role"] = text(lang, f"role.{params['role']}")
+    if has_text(f"split.{params.get('split')}"):
+        params["split"] = text(lang, f"split.{params['split']}")
+    if has_text(str(params.get("reason"))):
+        params["reason"] = error_text(lang, {"key": params["reason"], "params": {}})
     if not has_text(value["key"]):
         return text(lang, "error.unknown", key=value["key"])
     return text(lang, value["key"], **params)

@@ -10,8 +10,11 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from studio.access import Actor
 from studio.cli import app
 from studio.data.service import SAMPLE_FILE
+from studio.models.catalogue import Base
+from studio.services import Services
 from studio.settings import Settings
 
 Run = Callable[..., Result]
@@ -92,3 +95,35 @@ def test_train_takes_only_trainings(run: Run, tmp_path: Path) -> None:
 
 def test_stop_asks_the_worker_and_says_so(run: Run) -> None:
     assert json.loads(run("stop", "--json").stdout) == {"stopping": True}
+
+
+# --- what asks before a training --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def doubtful(run: Run, services: Services, tiny_base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The spec of a training whose dataset has no validation rows. No worker: what is queued waits."""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"question": "a?", "answer": "b", "split": "train"}\n' * 4, "utf-8")
+    assert run("import", rows, "--name", "all to train").exit_code == 0
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(f"name: a\nbase: {tiny_base.id}\ndataset: all to train\n", "utf-8")
+    monkeypatch.setattr("studio.cli._Shell.need_worker", lambda shell: None)
+    return spec
+
+
+@pytest.mark.parametrize(("words", "is_terminal", "typed", "starts"), [
+    ((), False, "", True),
+    ((), True, "n\n", False),
+    ((), True, "y\n", True),
+    (("--yes",), True, "", True),
+])
+def test_a_warning_is_said_and_asked_about_at_a_terminal(
+    doubtful: Path, services: Services, actor: Actor, monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...], is_terminal: bool, typed: str, starts: bool,
+) -> None:
+    monkeypatch.setattr("studio.cli._is_at_terminal", lambda: is_terminal)
+    done = CliRunner().invoke(app, ["train", str(doubtful), "--detach", *words], input=typed)
+    assert "no validation rows" in done.stderr
+    assert (done.exit_code == 0) is starts
+    assert len(services.train.list(actor)) == starts
