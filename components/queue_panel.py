@@ -41,11 +41,11 @@ def drawn(page: Page, actor: Actor) -> str:
 
 
 def wire(page: Page, parts: QueueParts, look: Callable[[Actor, dict[str, str]], tuple[Any, ...]], outputs: list[Any]) -> None:
-    jobs = page.services.jobs
+    jobs, sweeps = page.services.jobs, page.services.sweeps
 
     @page.event("job.order")
     def do(wish: str, request: gr.Request) -> tuple[Any, ...]:
-        """`<what>:<job>`; one that has begun or ended meanwhile stays as it is."""
+        """`<what>:<job>` or `sweep:<sweep>`; a job that has begun or ended meanwhile stays as it is."""
         actor = actor_of(request)
         what, _, job = wish.partition(":")
         if what == "earlier":
@@ -54,6 +54,8 @@ def wire(page: Page, parts: QueueParts, look: Callable[[Actor, dict[str, str]], 
             jobs.move(actor, job, 1)
         elif what == "cancel":
             jobs.stop(actor, job)
+        elif what == "sweep":
+            sweeps.stop(actor, job)
         else:
             jobs.pause(actor, job, what == "hold")
         return look(actor, ids_of(request))

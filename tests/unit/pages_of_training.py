@@ -46,7 +46,7 @@ def training_pages(w: str, run: Some, base: Some, job: Some) -> dict[str, dict[s
     answers = [Answered(0, w, None, False), Answered(8, f"{w} more", True, True), None]
     noticed = Noticed("spike", 8, {"step": 8, "loss": 5.0, "usual": 2.0, "n": 1}, [NoticedRow(1, w, w), NoticedRow(2, "", "")], 2)
     swept = Some(run=run, values={"learning_rate": 1e-4, "probes": w}, loss=1.0)
-    sweep = Some(id=w, name=w, axes={"learning_rate": [1e-4], "probes": [w]}, runs=[swept, swept], best=swept)
+    sweep = Some(id=w, name=w, axes={"learning_rate": [1e-4], "probes": [w]}, runs=[swept, swept], best=swept, has_ended=False)
     return {
         "plan": {
             "base": base,
