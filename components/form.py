@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, get_args
 
@@ -13,18 +12,11 @@ from pydantic.fields import FieldInfo
 
 from studio.text import Lang, has_text, text
 
-__all__ = ["Form", "fields_of", "form_widgets", "late_choice"]
+__all__ = ["fields_of", "form_widgets", "late_choice"]
 
 
 #: Narrowest column of a field in px: two of them stand beside each other on a phone.
 _WIDTH = 150
-
-
-@dataclass(frozen=True)
-class Form:
-    """`widgets` by field name, in the order of the spec."""
-
-    widgets: dict[str, gr.components.Component]
 
 
 def fields_of(spec: type[BaseModel], level: str) -> dict[str, FieldInfo]:

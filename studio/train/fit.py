@@ -17,12 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from studio.data.service import TrainingView
 from studio.jobs.resources import Device, computes_bfloat16, devices, free_memory_bytes
 from studio.jobs.runfolder import RunFolder, write_by_rename
-from studio.models.catalogue import base_folder
 from studio.settings import Settings
-from studio.train.estimates import Shapes, shapes_of
+from studio.train.estimates import Shapes
 from studio.train.memory import Batch, Footprint, footprint
 from studio.train.spec import Bits, Optimizer, Precision, TrainSpec
 
@@ -102,12 +100,6 @@ def outlook_of(spec: TrainSpec, shapes: Shapes, batch: Batch, settings: Settings
     bf16 = computes_bfloat16(device) if spec.precision == Precision.AUTO else spec.precision == Precision.BFLOAT16
     limit = free_memory_bytes() if device.kind == "cpu" else device.total_bytes
     return Outlook(footprint(spec, shapes, batch, device=device.kind, bf16=bf16), batch, device, limit)
-
-
-def look(spec: TrainSpec, view: TrainingView, settings: Settings) -> Outlook | None:
-    """None where the base's files do not say its shapes."""
-    shapes = shapes_of(base_folder(settings, spec.base.id))
-    return None if shapes is None else outlook_of(spec, shapes, worst_batch(spec, view.lengths), settings)
 
 
 def make_fit(spec: TrainSpec, predict: Callable[[TrainSpec], Outlook], lengths: Lengths) -> Fitted:
