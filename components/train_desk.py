@@ -60,9 +60,9 @@ class Desk:
             asked=is_asked,
         )
         words = self.page.t("train.start_anyway" if is_asked else "train.start")
-        stays = not isinstance(asked, str)  # a look between two clicks
+        stays = not isinstance(asked, str)  # a look between two clicks: nobody changed anything, somebody may be typing
         start = gr.skip() if stays else gr.update(value=words, interactive=bool(values.get("base") and values.get("dataset")))
-        return drawn, start, asked, services.plan.as_yaml(actor, values)
+        return drawn, start, asked, gr.skip() if stays else services.plan.as_yaml(actor, values)
 
     def _before(self, actor: Actor, pilot: Job | None) -> Job | None:
         """What a pilot waits for."""

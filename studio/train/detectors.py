@@ -26,6 +26,9 @@ __all__ = ["Evaluation", "Finding", "Step", "Watch"]
 #: Losses whose median is the level of the loss: one odd batch does not move it.
 _LEVEL = 8
 
+#: Steps within which spikes are one.
+_APART = 4
+
 #: Steps that a gradient and a loss are compared with (a loss falls: what it was long ago says little), and how many of them
 #: there must be.
 _RECENT, _RECENT_LOSSES, _ENOUGH = 50, 12, 10
@@ -115,7 +118,7 @@ class Watch:
         spread = 1.4826 * statistics.median(abs(loss - usual) for loss in losses)
         if now.loss - usual < max(6 * spread, 0.5, 0.3 * usual):
             return []
-        self._quiet_until = now.step + _LEVEL
+        self._quiet_until = now.step + _APART
         worst = _worst(now, usual)
         return [Finding("spike", now.step, {"loss": now.loss, "usual": usual, "n": len(worst)}, worst)]
 
