@@ -76,7 +76,7 @@ def shapes_of_config(config: Any) -> Shapes:
 
 
 def storage_peak(config: Any, spec: TrainSpec, batch: Batch) -> int:
-    """Bytes of two passes, as of a step with accumulation, and one AdamW step, all of it twice."""
+    """Bytes of a step of AdamW with two passes, as with accumulation: the second one finds gradients there."""
     from peft import LoraConfig, get_peft_model
 
     dtype = torch.bfloat16 if spec.precision == Precision.BFLOAT16 else torch.float32
@@ -93,12 +93,14 @@ def storage_peak(config: Any, spec: TrainSpec, batch: Batch) -> int:
         for tensor in [*model.parameters(), *model.buffers()]:
             storages.add(tensor)
         with storages:
+            for weight in trained:
+                weight.grad = torch.zeros_like(weight)
+            optimizer.step()  # from the second step on there are moments
+            optimizer.zero_grad()
             for _ in range(2):
-                for _ in range(2):
-                    _loss(model, batch).backward()
-                torch.nn.utils.clip_grad_norm_(trained, spec.max_grad_norm)
-                optimizer.step()
-                optimizer.zero_grad()
+                _loss(model, batch).backward()
+            torch.nn.utils.clip_grad_norm_(trained, spec.max_grad_norm)
+            optimizer.step()
     return storages.peak
 
 

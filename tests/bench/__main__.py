@@ -9,7 +9,7 @@ import sys
 
 from tests.bench.report import Report
 
-BENCHES = {name: f"tests.bench.{name}:run" for name in ("data", "doctor", "hostile", "startup", "survive")}
+BENCHES = {name: f"tests.bench.{name}:run" for name in ("data", "doctor", "hostile", "memory", "startup", "survive")}
 
 
 def main() -> int:
