@@ -87,7 +87,7 @@ _ALONE = (
 )
 _SHARED = ("-n", "2", "--dist", "loadfile")
 
-_BENCHES = ("startup", "survive", "data", "doctor", "curves")
+_BENCHES = ("startup", "survive", "data", "doctor", "curves", "memory")
 
 
 STAGES = (

@@ -1,4 +1,7 @@
-"""Bytes that a training will need, from the headers of the base's files: shapes are read, weights are not."""
+"""What a base is made of, from its `config.json` and the headers of its files: shapes are read, weights are not.
+
+Knows nothing of batches; what a training takes in all is `studio.train.memory`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any
 
 from studio.train.spec import Bits, Precision
 
-__all__ = ["Shapes", "shapes_of"]
+__all__ = ["Decoder", "Shapes", "decoder_of", "shapes_of"]
 
 #: NF4 with quantised scales: 4 bits a weight, one byte for 64 weights, one float32 for 64 · 256 (QLoRA, section 3).
 _NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
@@ -23,12 +26,43 @@ _NO_ADAPTER = ("embed", "lm_head", "wte", "wpe", "output.weight")
 _MAX_HEADER_BYTES = 50_000_000
 
 
+#: Families that normalise queries and keys head by head.
+_QK_NORMS = ("qwen3",)
+
+
+#: Where a config says how many experts a layer has: these are no linear layers of their own in transformers.
+_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Widths of a decoder of the Llama kind: RMS norms, rotary attention, a gated MLP. `heads` · `head_dim` need not be
+    `hidden`; `tied` where the head is the embedding again.
+    """
+
+    hidden: int
+    intermediate: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocabulary: int
+    tied: bool = False
+    qk_norm: bool = False
+
+
 @dataclass(frozen=True)
 class Shapes:
-    """`linear`: (outputs, inputs) of every layer that gets an adapter; `other_parameters`: all the rest of the base."""
+    """`linear`: (outputs, inputs) of every layer that gets an adapter; `other_parameters`: all the rest of the base.
+
+    `decoder` is None where there is no `config.json`, or one in other words than Llama's. `file_bytes` are those of the weights
+    as they lie on disk.
+    """
 
     linear: tuple[tuple[int, int], ...]
     other_parameters: int
+    decoder: Decoder | None = None
+    file_bytes: int = 0
 
     def adapter_parameters(self, rank: int) -> int:
         """A LoRA adapter's A (rank, inputs) and B (outputs, rank) of every linear layer."""
@@ -49,14 +83,44 @@ def shapes_of(folder: Path) -> Shapes | None:
             tensors |= _header(path)
     except (OSError, ValueError, struct.error):
         return None
+    decoder = _decoder(folder)
     linear, other = [], 0
     for name, facts in tensors.items():
         shape = facts["shape"]
         if len(shape) == 2 and not any(part in name for part in _NO_ADAPTER):
             linear.append((shape[0], shape[1]))
-        else:
+        elif not (decoder is not None and decoder.tied and name == "lm_head.weight"):  # a tied head is the embedding again
             other += math.prod(shape)
-    return Shapes(tuple(linear), other) if linear else None
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    return Shapes(tuple(linear), other, decoder, size) if linear else None
+
+
+def _decoder(folder: Path) -> Decoder | None:
+    """As `config.json` has it; None where it is not of that kind. A model that sees as well has its decoder in `text_config`."""
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        config = config.get("text_config", config) | {"tied": config.get("tie_word_embeddings", False)}
+        return decoder_of(config)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def decoder_of(config: dict[str, Any]) -> Decoder:
+    """From a config in the words of transformers. Raises KeyError for one that has others, or has experts."""
+    if any(config.get(name) for name in _EXPERTS):
+        raise KeyError("a mixture of experts")
+    heads, family = config["num_attention_heads"], config.get("model_type", "")
+    return Decoder(
+        hidden=config["hidden_size"],
+        intermediate=config["intermediate_size"],
+        layers=config["num_hidden_layers"],
+        heads=heads,
+        kv_heads=config.get("num_key_value_heads") or heads,
+        head_dim=config.get("head_dim") or config["hidden_size"] // heads,
+        vocabulary=config["vocab_size"],
+        tied=bool(config.get("tied", config.get("tie_word_embeddings", False))),
+        qk_norm=family in _QK_NORMS,
+    )
 
 
 def _header(path: Path) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import sys
 
 from tests.bench.report import Report
 
-BENCHES = {name: f"tests.bench.{name}:run" for name in ("curves", "data", "doctor", "hostile", "startup", "survive")}
+_NAMES = ("curves", "data", "doctor", "hostile", "memory", "startup", "survive")
+BENCHES = {name: f"tests.bench.{name}:run" for name in _NAMES}
 
 
 def main() -> int:
