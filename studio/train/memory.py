@@ -30,7 +30,7 @@ _LIBRARY_BYTES = {"cpu": 594_000_000, "cuda": 32 * 2**20}
 
 #: Freed blocks that glibc does not hand out again, as a share of what all layers keep in a pass without checkpointing: with it
 #: as well, since that is allocated and freed all the same. An aligned block asks for more than a hole of its own size has.
-#: One number for all that `python -m tests.bench memory` measures (glibc 2.36): 0.6 to 0.9 in float32, from 0.4 in bfloat16.
+#: One number for all that `python -m tests.bench memory` measures (glibc 2.36): 0.6 to 1.0 in float32, 0.4 to 0.5 in bfloat16.
 _WASTED = 0.65
 
 #: Blocks from here on are mapped one by one, and given back when freed (DEFAULT_MMAP_THRESHOLD_MAX in glibc's malloc.c).
