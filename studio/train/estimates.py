@@ -25,10 +25,11 @@ _NO_ADAPTER = ("embed", "lm_head", "wte", "wpe", "output.weight")
 #: Longest header that is read; that of a base with 100,000 tensors is shorter.
 _MAX_HEADER_BYTES = 50_000_000
 
-
 #: Families that normalise queries and keys head by head.
 _QK_NORMS = ("qwen3",)
 
+#: Where a config says that its logits are more than a product with the head: capped, or scaled.
+_LOGITS_CHANGED = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 
 #: Where a config says how many experts a layer has: these are no linear layers of their own in transformers.
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
@@ -37,7 +38,7 @@ _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
 @dataclass(frozen=True)
 class Decoder:
     """Widths of a decoder of the Llama kind: RMS norms, rotary attention, a gated MLP. `heads` · `head_dim` need not be
-    `hidden`; `tied` where the head is the embedding again.
+    `hidden`; `tied` where the head is the embedding again; `plain_head` where the loss may look at target positions only.
     """
 
     hidden: int
@@ -49,6 +50,7 @@ class Decoder:
     vocabulary: int
     tied: bool = False
     qk_norm: bool = False
+    plain_head: bool = True
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def decoder_of(config: dict[str, Any]) -> Decoder:
         vocabulary=config["vocab_size"],
         tied=bool(config.get("tied", config.get("tie_word_embeddings", False))),
         qk_norm=family in _QK_NORMS,
+        plain_head=not any(config.get(name) for name in _LOGITS_CHANGED),
     )
 
 

@@ -67,6 +67,12 @@ def test_logits_are_the_hidden_killer() -> None:
     assert found.parts["logits"] == pytest.approx(3 * 2.49e9, rel=1e-3)
 
 
+def test_a_head_that_caps_its_logits_computes_them_for_every_position() -> None:
+    decoder = replace(llama_7b().decoder or pytest.fail(), plain_head=False)
+    found = footprint(spec_of(), replace(llama_7b(), decoder=decoder), Batch(4, 256, 300), device="cuda", bf16=True)
+    assert found.parts["logits"] == 12 * 4 * 256 * 32000
+
+
 def test_activations_are_of_the_size_of_korthikanti_s() -> None:
     """34 bytes a token and width for each layer of a GPT in float16 (arXiv:2205.05198, equation 2, without the scores); with
     checkpointing 2. A gated MLP of 2.7 widths and LoRA's float32 copies take up to three times as much.
@@ -120,6 +126,7 @@ def test_a_decoder_from_a_config_that_leaves_out_what_it_may() -> None:
     more = {"num_key_value_heads": 2, "head_dim": 32, "tie_word_embeddings": True, "model_type": "qwen3"}
     expected = Decoder(64, 96, 2, heads=4, kv_heads=2, head_dim=32, vocabulary=50, tied=True, qk_norm=True)
     assert decoder_of(config | more) == expected
+    assert not decoder_of(config | {"final_logit_softcapping": 30.0}).plain_head
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"hidden_size": 8}', '{"num_experts": 8, "hidden_size": 8}'])
