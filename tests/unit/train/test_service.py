@@ -356,7 +356,7 @@ def test_checkpoints_come_by_step_with_the_name_under_which_an_engine_knows_them
 def test_too_little_memory_or_disk_is_said_before_anything_starts(
     services: Services, values: dict[str, Any], actor: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studio.train.preflight.free_memory_bytes", lambda: 10**6)
+    monkeypatch.setattr("studio.train.fit.free_memory_bytes", lambda: 10**6)
     monkeypatch.setattr("studio.train.preflight.free_disk_bytes", lambda path: 10**6)
     ahead = services.train.preflight(actor, services.train.complete(actor, values))
     assert [error["key"] for error in ahead.errors] == ["error.train.no_memory", "error.train.no_disk"]
