@@ -96,16 +96,21 @@ def general_probes(which: Probes) -> list[Probe]:
 
 def probes_of(spec: TrainSpec) -> list[Probe]:
     """A person's own first."""
-    own = [Probe(f"own{number}", question) for number, question in enumerate(spec.own_probes, 1)]
-    return own + general_probes(spec.probes)
+    return _own(spec.own_probes) + general_probes(spec.probes)
 
 
-def timeline(spec: TrainSpec, told: Sequence[dict[str, Any]]) -> Timeline:
-    """From the bodies of a run's `probe_answered` events, oldest first; a step that was done again counts as it was last."""
+def _own(questions: Sequence[str]) -> list[Probe]:
+    return [Probe(f"own{number}", question) for number, question in enumerate(questions, 1)]
+
+
+def timeline(own: Sequence[str], told: Sequence[dict[str, Any]]) -> Timeline:
+    """From a run's own questions and the bodies of its `probe_answered` events, oldest first; a step that was done again counts
+    as it was last.
+    """
     texts: dict[tuple[str, int], str] = {(body["probe"], body["step"]): body["text"] for body in told}
     steps = sorted({step for _, step in texts})
     found = Timeline(steps, [])
-    for probe in probes_of(spec):
+    for probe in _own(own) + general_probes(Probes.ALL):
         row: list[Answered | None] = []
         before: str | None = None
         for step in steps:

@@ -17,12 +17,10 @@ from studio.db import Database
 from studio.engine.tables import chats
 from studio.errors import NotFoundError
 from studio.jobs.queue import JobService
-from studio.jobs.spec import checked
 from studio.models.catalogue import Base, ModelService
 from studio.train.model_card import CardFacts, model_card
 from studio.train.probes import Timeline, timeline
 from studio.train.service import Checkpoint, Run, TrainService
-from studio.train.spec import TrainSpec
 
 __all__ = ["Difference", "Lineage", "Noticed", "NoticedRow", "StoryService"]
 
@@ -94,7 +92,7 @@ class StoryService:
     def timeline(self, actor: Actor, run_id: str) -> Timeline:
         """What the run answered at its start and at its evaluations."""
         run = self._train.get(actor, run_id)
-        return timeline(checked(TrainSpec, run.spec), self._jobs.events(actor, run.job.id, ["probe_answered"]))
+        return timeline(run.spec.get("own_probes", []), self._jobs.events(actor, run.job.id, ["probe_answered"]))
 
     @allows("run.read")
     def noticed(self, actor: Actor, run_id: str) -> list[Noticed]:

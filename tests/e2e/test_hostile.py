@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import Page, expect
 
 from studio.access import Actor, Role, stranger
 from studio.data.service import ImportSpec
 from studio.engine.tables import answers, chats, turns
 from studio.ids import new_id, now
-from studio.jobs.queue import insert_job
 from studio.jobs.runfolder import RunFolder
-from studio.jobs.tables import jobs, runs
+from studio.jobs.tables import events, jobs
 from studio.models.tables import bases
 from studio.services import Services
+from studio.train.service import insert_run
 from tests.e2e.conftest import Visit
 from tests.e2e.studio import StudioServer
 from tests.tiny import enter_base, make_tiny_base
@@ -56,18 +57,23 @@ def _haunt(services: Services, studio: StudioServer) -> str:
     made = services.data.import_upload(admin, ImportSpec(upload=upload, file_name=file.name, dataset_name=NAME, note=HOSTILE))
     make_tiny_base(studio.home / "models" / "tiny")
     enter_base(services.db, studio.home / "models" / "tiny")
-    by = {"author": admin.user_id, "created_at": now()}
-    run_id, chat_id = new_id("run"), new_id("cht")
+    given = {"name": NAME, "base": "tiny", "dataset": made.dataset_id, "own_probes": [HOSTILE]}
+    spec = services.train.complete(admin, given)
+    (row, *_), _ = services.data.page(admin, made.dataset_id)
+    told = {
+        "probe_answered": {"step": 0, "probe": "own1", "text": HOSTILE},
+        "warned": {"key": "detect.spike", "params": {"step": 1, "loss": 9.0, "usual": 1.0, "n": 1}, "rows": [row.id]},
+    }
     with services.db.write() as connection:
         connection.execute(bases.update().values(name=NAME))
-        spec = {"kind": "train", "preset": "quick", "lora_rank": 8, "name": NAME}
-        facts = {"dataset_id": made.dataset_id, "dataset_revision": 1, "base_id": "tiny", "spec": spec}
-        connection.execute(runs.insert().values(id=run_id, name=NAME, **facts, **by))
-        job_id = insert_job(connection, spec=spec, name=NAME, author=admin.user_id, run_id=run_id)
+        run_id = insert_run(connection, spec, admin.user_id)
+        job_id = connection.execute(sa.select(jobs.c.id).where(jobs.c.run_id == run_id)).scalar_one()
         error = {"key": "error.job.failed", "field": None, "params": {"reason": HOSTILE}}
         connection.execute(jobs.update().where(jobs.c.id == job_id).values(state="failed", error=error, ended_at=now()))
+        for seq, (kind, body) in enumerate(told.items(), 1):
+            connection.execute(events.insert().values(job_id=job_id, seq=seq, attempt=1, at=now(), kind=kind, body=body))
     folder = RunFolder(services.settings.home / "runs" / run_id)
-    folder.create(spec)
+    folder.create(spec.as_dict())
     folder.log_file.write_text(HOSTILE, "utf-8")
     link, token = services.demo.make(admin, ["base"], name=NAME, warned=True, base_id="tiny")
     guest = services.links.visit(stranger(), link.id, cookie := services.links.enter(stranger(), link.id, token, None)).actor
@@ -108,6 +114,8 @@ def test_every_tab_shows_it_as_text(haunted: tuple[StudioServer, str], visit: Vi
     for address, place in (
         ("?tab=data", "#data-detail"),
         ("?tab=train", "#train-plan"),
+        (f"?tab=runs&run={run.id}", "#run-probes"),
+        (f"?tab=runs&run={run.id}", "#run-noticed"),
         (f"?tab=runs&run={run.id}", "#run-foot"),
         (f"?tab=chat&chat={chat_id}", "#chat-base"),
         ("?tab=people&section=links", "#links-list"),

@@ -60,7 +60,7 @@ def test_a_run_answers_at_its_start_and_at_every_evaluation(new_training: NewTra
     run.finished()
     told = run.bodies("probe_answered")
     assert Counter(body["step"] for body in told) == dict.fromkeys([0, 3, 6, 9, 12], 13)
-    shown = timeline(TrainSpec.model_validate(run.spec), told)
+    shown = timeline(run.spec["own_probes"], told)
     assert shown.steps == [0, 3, 6, 9, 12]
     probe, answers = shown.answers[0]
     assert (probe.question, probe.passes("nine")) == ("What is 3 times 3?", None)
