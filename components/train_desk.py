@@ -20,7 +20,9 @@ __all__ = ["Desk"]
 
 @dataclass
 class Desk:
-    """`asked` keeps the question that a person has been asked before a start; `fields` are the form's widgets by name."""
+    """`asked` keeps the question that a person has been asked before a start; `fields` are the form's widgets by name; `kept`
+    holds their values as JSON for the browser, which gives them back when the page is loaded again.
+    """
 
     page: Page
     fields: dict[str, Any]
@@ -29,12 +31,13 @@ class Desk:
     asked: gr.Textbox
     request_id: gr.Textbox
     yaml: gr.Code
+    kept: gr.Textbox
     timer: gr.Timer
 
     @property
     def seen(self) -> list[Any]:
         """What `look` fills."""
-        return [self.plan, self.start, self.asked, self.yaml]
+        return [self.plan, self.start, self.asked, self.yaml, self.kept]
 
     def look(self, actor: Actor, values: dict[str, Any], *, asked: Any = "", changed: Any = ()) -> tuple[Any, ...]:
         """What these values would do, or why they cannot; `changed` are remedies that were taken just now."""
@@ -62,7 +65,8 @@ class Desk:
         words = self.page.t("train.start_anyway" if is_asked else "train.start")
         stays = not isinstance(asked, str)  # a look between two clicks: nobody changed anything, somebody may be typing
         start = gr.skip() if stays else gr.update(value=words, interactive=bool(values.get("base") and values.get("dataset")))
-        return drawn, start, asked, gr.skip() if stays else services.plan.as_yaml(actor, values)
+        written = (gr.skip(), gr.skip()) if stays else (services.plan.as_yaml(actor, values), json.dumps(values))
+        return drawn, start, asked, *written
 
     def _before(self, actor: Actor, pilot: Job | None) -> Job | None:
         """What a pilot waits for."""
@@ -92,6 +96,14 @@ class Desk:
         values = spec.model_dump(mode="json") | {"base": spec.base.id, "dataset": spec.dataset.id}
         values["own_probes"] = "\n".join(spec.own_probes)
         return {name: values[name] for name in self.fields}
+
+    def values_kept(self, kept: str) -> dict[str, Any]:
+        """What this window's form held before the page was loaded again; nothing where that cannot be read."""
+        try:
+            values = json.loads(kept or "{}")
+        except ValueError:  # a browser's store is not ours alone
+            return {}
+        return {name: value for name, value in values.items() if name in self.fields} if isinstance(values, dict) else {}
 
     def filled(self, values: dict[str, Any]) -> list[Any]:
         """Updates of all widgets; a field that `values` does not name stays."""

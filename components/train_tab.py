@@ -20,6 +20,8 @@ __all__ = ["build"]
 
 #: Seconds between looks while a base is on its way or a pilot runs.
 _TICK_S = 3
+#: Where a window keeps what its form holds.
+_KEPT = "studio-train"
 
 
 def build(page: Page) -> None:
@@ -58,9 +60,10 @@ def build(page: Page) -> None:
             )
             request_id = gr.Textbox(visible=False)
             asked = gr.Textbox(visible=False)
+            kept = gr.Textbox(visible=False)
     timer = gr.Timer(_TICK_S, active=False)
     fields = {"base": base, "dataset": dataset, "preset": preset, "name": name} | widgets
-    desk = Desk(page, fields, plan, start, asked, request_id, yaml.code, timer)
+    desk = Desk(page, fields, plan, start, asked, request_id, yaml.code, kept, timer)
     _wire(page, desk, bases, recipe)
     recipe_panel.wire(desk, recipe)
     pilot_panel.wire(desk, pilot, fit)
@@ -75,11 +78,13 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
     first = ("base", "dataset", "name")
 
     @page.event("run.read")
-    def open_tab(request: gr.Request, goal: str, **values: Any) -> tuple[Any, ...]:
+    def open_tab(request: gr.Request, goal: str, kept: str, **values: Any) -> tuple[Any, ...]:
         actor, ids = actor_of(request), ids_of(request)
         ready, datasets = services.models.ready(actor), services.data.list(actor)
         like = desk.values_like(actor, ids["like"]) if "like" in ids else {}
-        values |= like
+        is_new = values["base"] is None  # a page that has just been loaded
+        taken = like or (desk.values_kept(kept) if is_new else {})
+        values |= taken
         values["base"] = _chosen(ids.get("base"), values["base"], [item.id for item in ready])
         before = values["dataset"]
         values["dataset"] = _chosen(ids.get("dataset") if not like else None, before, [item.id for item in datasets])
@@ -94,7 +99,7 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
             "name": values["name"],
         }
         # Only what was taken over is written: a field that somebody is typing in stays as it is.
-        rest = [values[name] if like else gr.skip() for name in fields if name not in first]
+        rest = [values[name] if taken else gr.skip() for name in fields if name not in first]
         return (
             *(choices[name] for name in first),
             *rest,
@@ -112,7 +117,7 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         actor = actor_of(request)
         fetching = bases_panel.is_fetching(page, actor)
         if values["base"] is None and not fetching:
-            return open_tab(request, goal, **values)
+            return open_tab(request, goal, "", **values)
         moving = _is_moving(desk, actor, values) and ids_of(request).get("tab") == "train"
         n_before = len(fields) + len(desk.seen)
         seen = desk.look(actor, values, asked=gr.skip())
@@ -126,7 +131,9 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
     @page.event("run.read")
     def look_at_others(request: gr.Request, goal: str, **values: Any) -> tuple[Any, ...]:
         """Another base or dataset: the questions that the studio answers itself are answered again."""
-        return (*desk.look(actor_of(request), values), *recipe_panel.known(desk, actor_of(request), values, goal))
+        seen = desk.look(actor_of(request), values)
+        address = link(base=values["base"], dataset=values["dataset"])
+        return (*seen, *recipe_panel.known(desk, actor_of(request), values, goal), address)
 
     @page.event("run.read")
     def take_preset(request: gr.Request, chosen: str) -> list[Any]:
@@ -153,14 +160,17 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         page.note,
     ]
     with_goal = fields | {"goal": recipe.answers["goal"]}
-    page.opens["train"].click(open_tab, None, opened, inputs_kwargs=with_goal, **OPEN)
+    desk.kept.change(None, desk.kept, None, js=f"(values) => sessionStorage.setItem('{_KEPT}', values)", **PRIVATE)
+    page.opens["train"].click(None, None, desk.kept, js=f"() => sessionStorage.getItem('{_KEPT}') || ''", **PRIVATE).then(
+        open_tab, None, opened, inputs_kwargs=with_goal | {"kept": desk.kept}, **OPEN
+    )
     timer.tick(tick, None, opened, inputs_kwargs=with_goal, **READ)
     fields["preset"].input(take_preset, fields["preset"], [fields[name] for name in preset_fields], **READ).then(
         look_again, None, desk.seen, inputs_kwargs=fields, **READ
     )
     for name, widget in fields.items():
         if name in ("base", "dataset"):
-            widget.input(look_at_others, None, [*desk.seen, *recipe.known], inputs_kwargs=with_goal, **READ)
+            widget.input(look_at_others, None, [*desk.seen, *recipe.known, page.note], inputs_kwargs=with_goal, **READ)
         elif name != "preset":
             widget.input(look_again, None, desk.seen, inputs_kwargs=fields, **READ)
     given = fields | {"request_id": desk.request_id, "asked": desk.asked}
