@@ -11,7 +11,7 @@ import gradio as gr
 
 from components import bases_panel, pilot_panel, recipe_panel, sweep_panel, yaml_panel
 from components.form import form_widgets, late_choice
-from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, link, moved, new_request_id
+from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id
 from components.train_desk import Desk
 from studio.access import Actor
 from studio.train.spec import PRESETS, Preset, TrainSpec
@@ -108,7 +108,7 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
             *recipe_panel.known(desk, actor, values, goal),
             bases_panel.listed(page, actor),
             gr.Timer(active=_is_moving(desk, actor, values)),
-            link(like="") if like else gr.skip(),
+            moved(like="") if like else gr.skip(),
         )
 
     @page.event("run.read")
@@ -132,7 +132,7 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
     def look_at_others(request: gr.Request, goal: str, **values: Any) -> tuple[Any, ...]:
         """Another base or dataset: the questions that the studio answers itself are answered again."""
         seen = desk.look(actor_of(request), values)
-        address = link(base=values["base"], dataset=values["dataset"])
+        address = moved(base=values["base"], dataset=values["dataset"])
         return (*seen, *recipe_panel.known(desk, actor_of(request), values, goal), address)
 
     @page.event("run.read")

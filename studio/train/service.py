@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -117,13 +118,19 @@ class TrainService:
 
     @allows("run.read")
     def free_name(self, actor: Actor, wanted: str) -> str:
-        """`wanted`, or `wanted 2`, `wanted 3` … when it is taken; cut to the characters that a run's name may have."""
-        start = wanted[: MAX_NAME - len(" 9999")]
+        """`wanted`, or `wanted 2`, `wanted 3` … when it is taken; after `first 2`, where there is a `first`, comes `first 3`.
+        Cut to the characters that a run's name may have.
+        """
+        wanted = wanted[:MAX_NAME]
+        numbered = re.fullmatch(r"(.+) \d{1,4}", wanted, re.DOTALL)
+        stem = numbered[1] if numbered else wanted
+        start = stem[: MAX_NAME - len(" 9999")]
         with self._db.read() as connection:
             same_start = sa.select(runs.c.name).where(runs.c.name.startswith(start, autoescape=True))
             taken = set(connection.execute(same_start).scalars())
-        number = 2
-        name = wanted[:MAX_NAME]
+        if stem not in taken:
+            start = wanted[: MAX_NAME - len(" 9999")]
+        number, name = 2, wanted
         while name in taken:
             name, number = f"{start} {number}", number + 1
         return name

@@ -261,6 +261,8 @@ def test_a_name_belongs_to_one_run_and_another_one_is_proposed(
     assert services.train.free_name(actor, "first") == "first 2"
     started(services, actor, values | {"name": "first 2"})
     assert services.train.free_name(actor, "first") == "first 3"
+    assert services.train.free_name(actor, "first 2") == "first 3"
+    assert services.train.free_name(actor, "first 7") == "first 7"
     assert services.train.free_name(actor, "fi") == "fi"
     assert services.train.free_name(actor, "first%") == "first%"
 
