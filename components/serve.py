@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 import socket
 import sys
@@ -92,6 +93,8 @@ def _run(services: Services, listener: socket.socket, *, foreground: bool, share
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn ends by them in its own way and then raises them once more, which would end this process without a word.
         signal.signal(number, lambda *_: None)
+    gc.freeze()
+    gc.enable()
     server.run(sockets=[listener])
     ended.set()
     if business.is_alive():
