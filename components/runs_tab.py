@@ -17,7 +17,7 @@ from studio.access import Actor
 from studio.jobs.queue import ATTEMPTS
 from studio.train.service import Run
 from studio.train.story import Noticed
-from studio.train.sweeps import DATA_SIZES, Sweep, doubling
+from studio.train.sweeps import Sweep, doubling
 
 __all__ = ["build"]
 
@@ -245,9 +245,7 @@ def _group(page: Page, actor: Actor, found: _Chosen) -> str:
     """A table of the sweep, or of the runs that are drawn over each other."""
     assert found.run is not None
     if found.sweep is not None:
-        sizes = [item.loss for item in found.sweep.runs] if found.sweep.axes == {"train_share": list(DATA_SIZES)} else []
-        ahead = doubling(sizes) if sizes and None not in sizes else None  # type: ignore[arg-type]
-        return render("sweep", page.lang, sweep=found.sweep, chosen=found.run.id, is_curve=bool(sizes), ahead=ahead)
+        return render("sweep", page.lang, sweep=found.sweep, chosen=found.run.id, ahead=doubling(found.sweep.losses))
     if not found.over:
         return ""
     runs = [found.run, *found.over]

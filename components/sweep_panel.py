@@ -10,7 +10,7 @@ import gradio as gr
 
 from components.page import EDITORS, PRIVATE, READ, Page, actor_of, moved, new_request_id
 from components.train_desk import Desk
-from studio.errors import ConfigError, StudioError
+from studio.errors import StudioError
 from studio.train.sweeps import AXES, DATA_SIZES
 
 __all__ = ["Sweeping", "build", "wire"]
@@ -46,9 +46,9 @@ def build(page: Page) -> Sweeping:
 
 
 def _axes(name_0: str | None, values_0: str, name_1: str | None, values_1: str) -> dict[str, list[str]]:
-    """Values are parted by commas, or by spaces between numbers."""
+    """Values are parted by commas, or by spaces between numbers; those of no field are told under ""."""
     pairs = ((name_0, values_0), (name_1, values_1))
-    return {name: [part for part in re.split(r"[,，;；、\s]+", told) if part] for name, told in pairs if name and told.strip()}
+    return {name or "": [part for part in re.split(r"[,，;；、\s]+", told) if part] for name, told in pairs if told.strip()}
 
 
 def wire(desk: Desk, parts: Sweeping) -> None:
@@ -80,8 +80,6 @@ def wire(desk: Desk, parts: Sweeping) -> None:
     def begin(request: gr.Request, request_id: str, **values: Any) -> tuple[str, str]:
         actor = actor_of(request)
         axes, form = parted(values)
-        if not axes:
-            raise ConfigError("error.train.sweep_size", n=0, most=0)
         spec = services.train.complete(actor, form)
         sweep = services.sweeps.start(actor, spec, axes, request_id=request_id)
         return moved(tab="runs", sweep=sweep, run="", **{"with": ""}), new_request_id()

@@ -65,6 +65,17 @@ class Sweep:
         return all(item.run.job.has_ended for item in self.runs)
 
     @property
+    def is_curve(self) -> bool:
+        """Whether it measures what more rows bring."""
+        return self.axes == {"train_share": list(DATA_SIZES)}
+
+    @property
+    def losses(self) -> list[float]:
+        """Of all runs in their order, once all have finished; none before, nor where one has failed or was stopped."""
+        found = [item.loss for item in self.runs if item.loss is not None and item.run.job.state == "finished"]
+        return found if len(found) == len(self.runs) else []
+
+    @property
     def best(self) -> SweepRun | None:
         """The one with the lowest validation loss."""
         return min((item for item in self.runs if item.loss is not None), key=lambda item: item.loss or 0.0, default=None)
@@ -124,14 +135,16 @@ class SweepService:
 
         Raises ConfigError for a field that cannot be swept over, for a value that the field does not take, for too many runs.
         """
+        if not axes or "" in axes:
+            raise ConfigError("error.train.choose_axis")
         for name, found in axes.items():
             if name not in AXES:
                 raise ConfigError("error.train.no_axis", field=name, name=name)
             if len({str(value) for value in found}) < 2:
                 raise ConfigError("error.train.one_value", field=name, name=name)
         grid = list(itertools.product(*axes.values()))
-        if not axes or len(grid) > MAX_RUNS:
-            raise ConfigError("error.train.sweep_size", field=next(iter(axes), ""), n=len(grid) if axes else 0, most=MAX_RUNS)
+        if len(grid) > MAX_RUNS:
+            raise ConfigError("error.train.sweep_size", field=next(iter(axes)), n=len(grid), most=MAX_RUNS)
         specs = []
         for values in grid:
             differs = dict(zip(axes, values, strict=True))

@@ -46,7 +46,8 @@ def training_pages(w: str, run: Some, base: Some, job: Some) -> dict[str, dict[s
     answers = [Answered(0, w, None, False), Answered(8, f"{w} more", True, True), None]
     noticed = Noticed("spike", 8, {"step": 8, "loss": 5.0, "usual": 2.0, "n": 1}, [NoticedRow(1, w, w), NoticedRow(2, "", "")], 2)
     swept = Some(run=run, values={"learning_rate": 1e-4, "probes": w}, loss=1.0)
-    sweep = Some(id=w, name=w, axes={"learning_rate": [1e-4], "probes": [w]}, runs=[swept, swept], best=swept, has_ended=False)
+    found = {"runs": [swept, swept], "best": swept, "has_ended": False, "is_curve": True, "losses": [1.0]}
+    sweep = Some(id=w, name=w, axes={"learning_rate": [1e-4], "probes": [w]}, **found)
     return {
         "plan": {
             "base": base,
@@ -81,7 +82,7 @@ def training_pages(w: str, run: Some, base: Some, job: Some) -> dict[str, dict[s
         "run_noticed": {"noticed": [noticed], "dataset": w},
         "run_probes": {"told": Timeline([0, 8, 16], [(probe, answers)], [0, 1, 0], 1)},  # type: ignore[list-item]
         "run_compare": {"runs": [run, run], "told": [Difference("seed", [1, 2]), Difference("base", [w, w])]},
-        "sweep": {"sweep": sweep, "chosen": w, "is_curve": True, "ahead": Doubling(0.2, 0.1, True)},
+        "sweep": {"sweep": sweep, "chosen": w, "ahead": Doubling(0.2, 0.1, True)},
         "runs": {"runs": [run, Some(**vars(run) | {"id": f"{w}2"})], "chosen": w, "over": [w], "sweeps": {w: (w, w)}},
     }
 

@@ -16,7 +16,7 @@ from studio.jobs.tables import checkpoints, jobs, runs, sweeps
 from studio.models.catalogue import Base
 from studio.services import Services
 from studio.train.spec import TrainSpec
-from studio.train.sweeps import AXES, MAX_RUNS, doubling
+from studio.train.sweeps import AXES, DATA_SIZES, MAX_RUNS, doubling
 
 Write = Callable[..., Path]
 
@@ -61,7 +61,8 @@ def test_the_same_wish_is_one_sweep(services: Services, actor: Actor, spec: Trai
 @pytest.mark.parametrize(
     ("axes", "key"),
     [
-        ({}, "error.train.sweep_size"),
+        ({}, "error.train.choose_axis"),
+        ({"": ["1", "2"]}, "error.train.choose_axis"),
         ({"name": ["a", "b"]}, "error.train.no_axis"),
         ({"nothing": ["a", "b"]}, "error.train.no_axis"),
         ({"lora_rank": ["8"]}, "error.train.one_value"),
@@ -108,6 +109,23 @@ def test_the_best_is_the_lowest_validation_loss_and_stopping_stops_all(
     assert not sweep.has_ended
     services.sweeps.stop(actor, sweep_id)
     assert services.sweeps.get(actor, sweep_id).has_ended
+
+
+def test_losses_are_compared_when_all_have_finished(services: Services, actor: Actor, spec: TrainSpec) -> None:
+    sweep_id = services.sweeps.start(actor, spec, {"train_share": list(DATA_SIZES)})
+    sweep = services.sweeps.get(actor, sweep_id)
+    assert sweep.is_curve
+    with services.db.write() as connection:
+        for loss, item in enumerate(sweep.runs, 1):
+            facts = {"path": "x", "bytes": 1, "created_at": now(), "best": True, "step": 1, "val_loss": float(loss)}
+            connection.execute(checkpoints.insert().values(run_id=item.run.id, **facts))
+    assert services.sweeps.get(actor, sweep_id).losses == []
+    with services.db.write() as connection:
+        connection.execute(jobs.update().values(state="finished"))
+    assert services.sweeps.get(actor, sweep_id).losses == [1.0, 2.0, 3.0]
+    with services.db.write() as connection:
+        connection.execute(jobs.update().where(jobs.c.id == sweep.runs[0].run.job.id).values(state="stopped"))
+    assert services.sweeps.get(actor, sweep_id).losses == []
 
 
 def test_an_unknown_sweep_is_said(services: Services, actor: Actor) -> None:
