@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import gradio as gr
 
-from components.page import READ, Page, actor_of, address_of, ids_of, moved, render
+from components.page import LATEST, READ, Page, actor_of, address_of, ids_of, moved, render
 from studio.access import STAFF, Actor, Role
 from studio.settings import is_loopback
 
@@ -105,6 +105,6 @@ def _wire(page: Page, shown: list[Any], new: tuple[Any, ...], buttons: tuple[Any
     page.opens["people-accounts"].click(open_panel, None, shown, **READ)
     invite.click(invite_user, [name, role], [page.note, name, *shown], **READ)
     again.click(invite_again, None, shown, **READ)
-    new_role.input(change_role, new_role, shown, **READ)
+    new_role.input(change_role, new_role, shown, **LATEST)
     leave.click(sign_out, None, shown, **READ)
     shut.click(shut_out, None, shown, **READ)

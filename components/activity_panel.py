@@ -14,7 +14,7 @@ import gradio as gr
 from pydantic import ValidationError
 
 from components.form import late_choice
-from components.page import OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, render
+from components.page import LATEST, PRIVATE, Page, actor_of, ids_of, moved, render
 from studio.access import RULES, Actor
 from studio.access.audit import Filter, Line
 from studio.access.trail import Outcome
@@ -90,9 +90,9 @@ def _wire(page: Page, filters: list[Any], listing: Any, buttons: dict[Literal["c
 
         return export
 
-    page.opens["people-activity"].click(open_panel, None, [*filters, listing], **OPEN)
+    page.opens["people-activity"].click(open_panel, None, [*filters, listing], **LATEST)
     for choice in filters:
-        choice.input(narrow, filters, page.go, **READ)
+        choice.input(narrow, filters, page.go, **LATEST)
     for form, button in buttons.items():
         button.click(saver(form), None, file, **PRIVATE).success(None, None, None, js=_SAVE, **PRIVATE)
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from components.form import late_choice
-from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, new_request_id, render
+from components.page import EDITORS, LATEST, PRIVATE, READ, Page, actor_of, ids_of, new_request_id, render
 from studio.access import Actor
 from studio.data.card import LICENCES, Card
 from studio.data.export import ExportFormat
@@ -74,7 +74,7 @@ def _wire_export(page: Page, given: list[Any], parts: tuple[Any, ...]) -> None:
     def tick(request: gr.Request) -> tuple[Any, ...]:
         return _state(page, actor_of(request), ids_of(request).get("dataset", ""))
 
-    page.opens["data-card"].click(open_panel, None, [given[1], found, made, timer, request_id], **OPEN)
+    page.opens["data-card"].click(open_panel, None, [given[1], found, made, timer, request_id], **LATEST)
     look.click(preview, given, [found, made], **PRIVATE)
     make.click(export, [*given, request_id], [made, timer, request_id], **PRIVATE)
     timer.tick(tick, None, [made, timer], **READ)
@@ -140,7 +140,7 @@ def _build_card(page: Page) -> None:
         page.services.data.set_card(actor_of(request), ids_of(request).get("dataset", ""), said)
         return render("told", page.lang, key="card_panel.saved")
 
-    page.opens["data-card"].click(open_card, None, [*boxes.values(), saved], **OPEN)
+    page.opens["data-card"].click(open_card, None, [*boxes.values(), saved], **LATEST)
     save.click(save_card, list(boxes.values()), saved, **PRIVATE)
 
 

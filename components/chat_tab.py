@@ -12,7 +12,7 @@ import gradio as gr
 
 from components.checkpoints import checkpoint_choices
 from components.form import late_choice
-from components.page import OPEN, READ, Page, actor_of, as_markdown, ids_of, moved, new_request_id, render
+from components.page import LATEST, READ, Page, actor_of, as_markdown, ids_of, moved, new_request_id, render
 from studio.access import Actor
 from studio.engine.chats import Answer, Chat
 from studio.engine.protocol import Decoding
@@ -141,14 +141,14 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
         return moved(tab="chat", chat="")
 
     opened = [listing, checkpoint, examples, request_id, *conversation]
-    page.opens["chat"].click(open_tab, None, opened, **OPEN)
+    page.opens["chat"].click(open_tab, None, opened, **LATEST)
     timer.tick(tick, None, conversation, **READ)
     asked = decoding | {"question": question, "checkpoint": checkpoint, "request_id": request_id}
     send.click(ask, None, [page.go, question, request_id], inputs_kwargs=asked, **READ)
     stop.click(stop_answers, None, None, **READ)
     go_on.click(continue_answers, None, page.go, **READ)
     new.click(begin_anew, None, page.go, **READ)
-    checkpoint.input(take_checkpoint, checkpoint, page.go, **READ)
+    checkpoint.input(take_checkpoint, checkpoint, page.go, **LATEST)
 
 
 def _asked(ids: dict[str, str], known: list[str]) -> str | None:

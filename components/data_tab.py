@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from components import card_panel, doctor_panel, import_panel, mix_panel, split_panel, tokens_panel
-from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, render
+from components.page import EDITORS, LATEST, PRIVATE, READ, Page, actor_of, ids_of, moved, render
 from studio.access import Actor
 from studio.jobs.queue import Job
 
@@ -130,7 +130,7 @@ def _wire(page: Page, parts: list[Any], bring: tuple[Any, ...]) -> None:
             return _list(page, actor, None), gr.update(visible=False), *[gr.skip()] * (len(parts) - 3), gr.Timer(active=False)
         return _shown(page, actor, ids)
 
-    page.opens["data"].click(open_tab, None, parts, **OPEN)
+    page.opens["data"].click(open_tab, None, parts, **LATEST)
     timer.tick(tick, None, parts, **READ)
     upload.upload(take_files, upload, page.go, **PRIVATE).then(let_go, None, upload, **READ)
     sample.click(take_sample, None, page.go, **PRIVATE)

@@ -13,7 +13,7 @@ import gradio as gr
 
 from components.doctor_words import cluster_json, example_json, history_words, rule_words
 from components.form import late_choice
-from components.page import EDITORS, OPEN, PRIVATE, Page, actor_of, ids_of, link, new_request_id, render
+from components.page import EDITORS, LATEST, PRIVATE, Page, actor_of, ids_of, link, new_request_id, render
 from studio.access import RULES, Actor
 from studio.data.bulk import Applied
 from studio.data.checks.base import SetCheck
@@ -111,7 +111,7 @@ def _wire(page: Page, form: tuple[Any, ...], report: Any, wish: Any, acts: dict[
         page.tell(said)
         return _report(page, request, _told(page, request))
 
-    page.opens["data-doctor"].click(open_panel, None, [base, limit, examine, request_id, report], **OPEN)
+    page.opens["data-doctor"].click(open_panel, None, [base, limit, examine, request_id, report], **LATEST)
     examine.click(begin, [base, limit, request_id], [page.go, request_id], **PRIVATE)
     for name, act in (("mend", mend), ("aside", set_aside), ("keep", keep), ("undo", undo), ("redo", redo)):
         acts[name].click(act, wish, report, **PRIVATE)

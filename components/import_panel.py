@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from components.form import late_choice
-from components.page import OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render
+from components.page import LATEST, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render
 from studio.access import Actor
 from studio.data.drafts import Draft, DraftFile, Look
 from studio.data.formats import TARGETS
@@ -147,12 +147,12 @@ def _wire(page: Page, parts: list[Any], mapping: tuple[Any, ...], reading: tuple
     def back(request: gr.Request) -> str:
         return moved(tab="data", **forget)
 
-    page.opens["data-bring"].click(open_draft, named_for, parts, **OPEN)
+    page.opens["data-bring"].click(open_draft, named_for, parts, **LATEST)
     for column in (target, *columns):
-        column.input(map_columns, [target, *columns], parts, **READ)
+        column.input(map_columns, [target, *columns], parts, **LATEST)
     for option in reading:
-        option.input(read_so, list(reading), parts, **READ)
-    chosen.input(choose, chosen, parts, **READ)
+        option.input(read_so, list(reading), parts, **LATEST)
+    chosen.input(choose, chosen, parts, **LATEST)
     cancel.click(back, None, page.go, **READ)
     fetch.click(bring, request_id, parts, **READ)
     timer.tick(tick, None, parts, **READ)

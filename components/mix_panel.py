@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from components.form import late_choice
-from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render
+from components.page import EDITORS, LATEST, PRIVATE, Page, actor_of, ids_of, moved, new_request_id, render
 from studio.data.mix import MixPart, MixSpec
 
 __all__ = ["build"]
@@ -73,9 +73,9 @@ def _wire(page: Page, name: Any, datasets: list[Any], weights: list[Any], parts:
         made = services.mixes.make(actor_of(request), _spec(wanted, share, base_id, given), request_id=wish)
         return moved(tab="data", dataset=made.dataset_id or "", view="")
 
-    page.opens["data-mix"].click(open_panel, None, [*datasets, base, request_id, found], **OPEN)
+    page.opens["data-mix"].click(open_panel, None, [*datasets, base, request_id, found], **LATEST)
     for dataset in datasets:
-        dataset.input(show_more, datasets, [*datasets, *weights], **READ)
+        dataset.input(show_more, datasets, [*datasets, *weights], **LATEST)
     look.click(preview, [name, replay, base, *datasets, *weights], found, **PRIVATE)
     make.click(mix, [name, replay, base, request_id, *datasets, *weights], page.go, **PRIVATE)
 

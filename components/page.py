@@ -56,8 +56,9 @@ ASSETS = Path(__file__).resolve().parent.parent / "assets"
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 #: A read under 200 ms: outside the queue, without a spinner over what it fills.
 READ: dict[str, Any] = PRIVATE | {"queue": False, "show_progress": "hidden"}
-#: A tab reads its ids: asked again while it reads, it reads once more afterwards (by default Gradio drops the second wish).
-OPEN: dict[str, Any] = READ | {"trigger_mode": "always_last"}
+#: Asked again while it reads, it reads once more afterwards, what stands there then: a tab that is opened, a field in which
+#: somebody types (by default Gradio drops the second wish).
+LATEST: dict[str, Any] = READ | {"trigger_mode": "always_last"}
 
 
 #: Classes of what is not shown to roles below (studio.css); the events behind refuse them all the same.
@@ -147,11 +148,12 @@ def new_request_id() -> str:
 
 def _as_shown(error: Exception, lang: Lang) -> gr.Error:
     """A StudioError in words; anything else as an incident number whose traceback is in the log."""
+    title = text(lang, "page.error")  # else Gradio's own, in English
     if isinstance(error, StudioError):
-        return gr.Error(html.escape(error_text(lang, error)), title="", duration=_SAID_S, print_exception=False)
+        return gr.Error(html.escape(error_text(lang, error)), title=title, duration=_SAID_S, print_exception=False)
     incident = secrets.token_hex(4)
     log.error("incident %s", incident, exc_info=error)
-    return gr.Error(text(lang, "error.incident", incident=incident), title="", duration=_SAID_S, print_exception=False)
+    return gr.Error(text(lang, "error.incident", incident=incident), title=title, duration=_SAID_S, print_exception=False)
 
 
 def _guarded(handler: Callable[..., Any], *, action: str, lang: Lang) -> Callable[..., Any]:

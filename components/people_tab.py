@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from components import accounts_panel, activity_panel, links_panel, purge_panel
-from components.page import OPEN, PRIVATE, Page, actor_of, ids_of, render
+from components.page import LATEST, PRIVATE, Page, actor_of, ids_of, render
 from studio.access import RULES
 
 __all__ = ["build"]
@@ -51,6 +51,6 @@ def build(page: Page) -> None:
         # The fragment makes the same section twice a change: it is read again.
         return words, *[gr.update(visible=name == chosen) for name in _SECTIONS], f"{chosen}#{secrets.token_hex(4)}"
 
-    page.opens["people"].click(open_tab, None, [nav, *panes, shown], **OPEN)
+    page.opens["people"].click(open_tab, None, [nav, *panes, shown], **LATEST)
     press = "(shown) => document.getElementById(`open-people-${shown.split('#')[0]}`)?.click()"
     shown.change(None, shown, None, js=press, **PRIVATE)

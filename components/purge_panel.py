@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from components.form import late_choice
-from components.page import OPEN, PRIVATE, Page, actor_of, render
+from components.page import LATEST, PRIVATE, Page, actor_of, render
 from studio.access import Actor
 from studio.purge import Wanted
 
@@ -72,12 +72,12 @@ def _wire(page: Page, what: tuple[Any, ...], seen: tuple[Any, ...], said: tuple[
         words = render("purge", lang, found=gone, done=True, delete_checkpoints=delete_checkpoints)
         return words, gr.update(visible=False), "", "", ""
 
-    page.opens["people-purge"].click(open_panel, None, dataset, **OPEN)
+    page.opens["people-purge"].click(open_panel, None, dataset, **LATEST)
     look.click(show, list(what), [found, form, checkpoints, confirm], **_SEARCH)
     for widget in what:
-        widget.input(forget, None, [found, form], **OPEN)
+        widget.input(forget, None, [found, form], **LATEST)
     run.click(purge, [*what, checkpoints, confirm], [found, form, phrase, person, confirm], **_SEARCH).success(
-        open_panel, None, dataset, **OPEN
+        open_panel, None, dataset, **LATEST
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from components.page import READ, Page, actor_of, render
+from components.page import LATEST, READ, Page, actor_of, render
 from components.train_desk import Desk
 from studio.access import Actor
 from studio.train.recipe import Answers, BaseKind, Goal, Machine, Rows
@@ -91,7 +91,7 @@ def wire(desk: Desk, parts: Questions) -> None:
         return desk.look(actor_of(request), values)
 
     for widget in parts.answers.values():
-        widget.input(think, None, parts.recipe, inputs_kwargs=inputs, **READ)
+        widget.input(think, None, parts.recipe, inputs_kwargs=inputs, **LATEST)
     parts.take.click(take, None, list(desk.fields.values()), inputs_kwargs=inputs, **READ).then(
         look_again, None, desk.seen, inputs_kwargs=desk.fields, **READ
     )

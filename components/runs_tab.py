@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from components import queue_panel, run_charts
-from components.page import ASSETS, EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, render
+from components.page import ASSETS, EDITORS, LATEST, PRIVATE, READ, Page, actor_of, ids_of, moved, render
 from components.widgets.chart import line_chart
 from studio.access import Actor
 from studio.jobs.queue import ATTEMPTS
@@ -224,7 +224,7 @@ def _wire(page: Page, parts: _Parts, queue: queue_panel.QueueParts, again: gr.Bu
     def chat_with(request: gr.Request) -> str:
         return moved(tab="chat", run=chosen(request).id, chat="")
 
-    page.opens["runs"].click(open_tab, None, shown, **OPEN)
+    page.opens["runs"].click(open_tab, None, shown, **LATEST)
     parts.timer.tick(tick, parts.cursor, [*shown, page.go], **READ)
     parts.stop.click(stop_run, None, page.go, **PRIVATE)
     parts.resume.click(resume_run, None, page.go, **PRIVATE)

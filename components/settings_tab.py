@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from components.page import ADMINS, EDITORS, OPEN, PRIVATE, READ, Page, actor_of, moved, render
+from components.page import ADMINS, EDITORS, LATEST, PRIVATE, READ, Page, actor_of, moved, render
 from studio.access import Actor
 from studio.storage import Cleaned
 
@@ -98,13 +98,13 @@ def _wire(page: Page, language: Any, theme: Any, hub: Any, device: Any, saved: A
             services.engines.unload(actor, engine.id)
         return moved(tab="settings")
 
-    page.opens["settings"].click(open_tab, None, [report, hub, device, unload, saved], **OPEN).then(
+    page.opens["settings"].click(open_tab, None, [report, hub, device, unload, saved], **LATEST).then(
         None, None, theme, js="() => localStorage.getItem('studio-theme') || 'auto'", **PRIVATE
     )
     language.input(None, language, None, js="(lang) => window.studio.setLang(lang)", **PRIVATE)
     theme.input(None, theme, None, js="(name) => window.studio.setTheme(name)", **PRIVATE)
-    hub.input(saver("hub"), hub, saved, **READ)
-    device.input(saver("device"), device, saved, **READ)
+    hub.input(saver("hub"), hub, saved, **LATEST)
+    device.input(saver("device"), device, saved, **LATEST)
     unload.click(unload_all, None, page.go, **READ)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from components import chat_tab, data_tab, people_tab, runs_tab, settings_tab, train_tab
-from components.page import ASSETS, OPEN, PRIVATE, READ, Page, Tab, actor_of, render
+from components.page import ASSETS, LATEST, PRIVATE, READ, Page, Tab, actor_of, render
 from components.rows_panel import SCRIPT, rows_words
 from studio.services import Services
 from studio.text import Lang, text
@@ -133,6 +133,6 @@ def _wire(page: Page, blocks: gr.Blocks, header: gr.HTML, start: gr.HTML) -> Non
     blocks.load(None, None, None, js=_when_ready("studio.boot()"), **PRIVATE)
     gr.Timer(_HEADER_S).tick(show_header, None, outputs, **READ)
     for tab in TABS:
-        page.opens[tab.id].click(show_header, None, outputs, **OPEN)
+        page.opens[tab.id].click(show_header, None, outputs, **LATEST)
     page.go.change(None, page.go, None, js=_when_ready("studio.go(value)"), **PRIVATE)
     page.note.change(None, page.note, None, js=_when_ready("studio.write(value)"), **PRIVATE)

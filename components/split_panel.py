@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import gradio as gr
 
-from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render
+from components.page import EDITORS, LATEST, PRIVATE, Page, actor_of, ids_of, moved, new_request_id, render
 from studio.access import Actor
 from studio.data.splits import By, SplitSpec
 from studio.errors import DataError, StudioError
@@ -83,8 +83,8 @@ def _wire(page: Page, given: list[Any], locks: tuple[Any, ...], parts: tuple[Any
     def ask_column(by: By, request: gr.Request) -> tuple[Any, ...]:
         return gr.update(visible=by == "group"), ""
 
-    page.opens["data-split"].click(open_panel, None, [*locks, request_id, found, given[-1]], **OPEN)
-    given[0].input(ask_column, given[0], [given[1], found], **READ)
+    page.opens["data-split"].click(open_panel, None, [*locks, request_id, found, given[-1]], **LATEST)
+    given[0].input(ask_column, given[0], [given[1], found], **LATEST)
     look.click(preview, given, found, **PRIVATE)
     assign.click(apply, [*given, request_id], page.go, **PRIVATE)
     _, lock_it, unlock = locks

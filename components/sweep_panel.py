@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from components.page import EDITORS, PRIVATE, READ, Page, actor_of, moved, new_request_id
+from components.page import EDITORS, LATEST, PRIVATE, READ, Page, actor_of, moved, new_request_id
 from components.train_desk import Desk
 from studio.errors import StudioError
 from studio.train.sweeps import AXES, DATA_SIZES
@@ -86,7 +86,8 @@ def wire(desk: Desk, parts: Sweeping) -> None:
 
     given = desk.fields | asked
     for widget in asked.values():
-        widget.input(count, None, parts.says, inputs_kwargs=given, **READ)
+        widget.input(count, None, parts.says, inputs_kwargs=given, **LATEST)
+        widget.blur(count, None, parts.says, inputs_kwargs=given, **LATEST)  # `input` is told of keys alone, not of pasting
     parts.sizes.click(take_sizes, None, list(asked.values()), **READ).then(count, None, parts.says, inputs_kwargs=given, **READ)
     wished = given | {"request_id": desk.request_id}
     parts.start.click(begin, None, [page.go, desk.request_id], inputs_kwargs=wished, **PRIVATE)

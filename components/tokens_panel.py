@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 from components.form import late_choice
-from components.page import ASSETS, OPEN, READ, Page, actor_of, ids_of, render
+from components.page import ASSETS, LATEST, Page, actor_of, ids_of, render
 from studio.access import Actor
 from studio.data.compare import row_number
 from studio.data.lens import Answer, Seen, SeenPiece, saving
@@ -24,9 +24,6 @@ __all__ = ["build", "visible"]
 
 _DEFAULT_LIMIT = 512
 _LEAST_LIMIT = 16
-
-#: Asked again while it works, an event is run once more afterwards, with what stands there then.
-_LATEST: dict[str, Any] = READ | {"trigger_mode": "always_last"}
 
 _SCRIPT = (ASSETS / "js" / "tokens.js").read_text("utf-8")
 
@@ -78,11 +75,11 @@ def _wire(page: Page, given: list[Any], frames: tuple[Any, ...], shown: tuple[An
     def look_through(a: str | None, b: str | None, most: float | None, typed: str | None, request: gr.Request) -> str:
         return _lens(page, request, _ready(page, request), (a, b), typed)
 
-    page.opens["data-tokens"].click(open_panel, given, [base_a, base_b, *frames, *shown], **OPEN)
+    page.opens["data-tokens"].click(open_panel, given, [base_a, base_b, *frames, *shown], **LATEST)
     for widget in (base_a, base_b, limit):
-        widget.input(look, given, list(shown), **_LATEST)
+        widget.input(look, given, list(shown), **LATEST)
     # Gradio tells `input` of keys alone: not of what is pasted, nor of Chinese, which an input method writes.
-    words.change(look_through, given, shown[1], **_LATEST)
+    words.change(look_through, given, shown[1], **LATEST)
 
 
 def _ready(page: Page, request: gr.Request) -> dict[str, str]:

@@ -65,8 +65,11 @@ class Desk:
         words = self.page.t("train.start_anyway" if is_asked else "train.start")
         stays = not isinstance(asked, str)  # a look between two clicks: nobody changed anything, somebody may be typing
         start = gr.skip() if stays else gr.update(value=words, interactive=bool(values.get("base") and values.get("dataset")))
-        written = (gr.skip(), gr.skip()) if stays else (services.plan.as_yaml(actor, values), json.dumps(values))
-        return drawn, start, asked, *written
+        return drawn, start, asked, *((gr.skip(), gr.skip()) if stays else self.written(actor, values))
+
+    def written(self, actor: Actor, values: dict[str, Any]) -> tuple[str, str]:
+        """The form as a file, and as the browser keeps it."""
+        return self.page.services.plan.as_yaml(actor, values), json.dumps(values)
 
     def _before(self, actor: Actor, pilot: Job | None) -> Job | None:
         """What a pilot waits for."""

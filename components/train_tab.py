@@ -11,7 +11,7 @@ import gradio as gr
 
 from components import bases_panel, pilot_panel, recipe_panel, sweep_panel, yaml_panel
 from components.form import form_widgets, late_choice
-from components.page import EDITORS, OPEN, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id
+from components.page import EDITORS, LATEST, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id
 from components.train_desk import Desk
 from studio.access import Actor
 from studio.train.spec import PRESETS, Preset, TrainSpec
@@ -129,6 +129,10 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         return desk.look(actor_of(request), values)
 
     @page.event("run.read")
+    def write_down(request: gr.Request, **values: Any) -> tuple[str, str]:
+        return desk.written(actor_of(request), values)
+
+    @page.event("run.read")
     def look_at_others(request: gr.Request, goal: str, **values: Any) -> tuple[Any, ...]:
         """Another base or dataset: the questions that the studio answers itself are answered again."""
         seen = desk.look(actor_of(request), values)
@@ -162,17 +166,20 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
     with_goal = fields | {"goal": recipe.answers["goal"]}
     desk.kept.change(None, desk.kept, None, js=f"(values) => sessionStorage.setItem('{_KEPT}', values)", **PRIVATE)
     page.opens["train"].click(None, None, desk.kept, js=f"() => sessionStorage.getItem('{_KEPT}') || ''", **PRIVATE).then(
-        open_tab, None, opened, inputs_kwargs=with_goal | {"kept": desk.kept}, **OPEN
+        open_tab, None, opened, inputs_kwargs=with_goal | {"kept": desk.kept}, **LATEST
     )
     timer.tick(tick, None, opened, inputs_kwargs=with_goal, **READ)
-    fields["preset"].input(take_preset, fields["preset"], [fields[name] for name in preset_fields], **READ).then(
+    fields["preset"].input(take_preset, fields["preset"], [fields[name] for name in preset_fields], **LATEST).then(
         look_again, None, desk.seen, inputs_kwargs=fields, **READ
     )
     for name, widget in fields.items():
         if name in ("base", "dataset"):
-            widget.input(look_at_others, None, [*desk.seen, *recipe.known, page.note], inputs_kwargs=with_goal, **READ)
+            widget.input(look_at_others, None, [*desk.seen, *recipe.known, page.note], inputs_kwargs=with_goal, **LATEST)
         elif name != "preset":
-            widget.input(look_again, None, desk.seen, inputs_kwargs=fields, **READ)
+            widget.input(look_again, None, desk.seen, inputs_kwargs=fields, **LATEST)
+        if isinstance(widget, gr.Textbox):
+            # Gradio tells `input` of keys alone: not of what is pasted, nor of Chinese, which an input method writes.
+            widget.blur(write_down, None, [desk.yaml, desk.kept], inputs_kwargs=fields, **LATEST)
     given = fields | {"request_id": desk.request_id, "asked": desk.asked}
     desk.start.click(begin, None, [page.go, desk.request_id, *desk.seen], inputs_kwargs=given, **PRIVATE)
 

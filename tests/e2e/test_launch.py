@@ -57,9 +57,14 @@ def test_from_four_questions_to_the_rows_of_a_spike(studio: StudioServer, visit:
     _fill(page, FIELDS)
     page.locator("#field-probes input[value=none]").check()
     expect(page.locator("#plan")).to_contain_text(re.compile("4,?000"))
+    _name(page).click()
+    page.keyboard.insert_text("名字")  # as an input method or the clipboard writes: no keys
+    _name(page).press("Tab")
+    expect(page.locator("#train-yaml-text")).to_contain_text("名字")
     _try_a_few_steps(page, lang)
     page.reload()  # what was filled in is still there, and with it what came of trying it
     expect(page.locator("#pilot")).to_have_attribute("data-state", "finished")
+    expect(_name(page)).to_have_value(re.compile("名字"))
     page.locator("#train-advanced button").first.click()
 
     names = [f"{lang} {letter}" for letter in "abcd"]
