@@ -148,12 +148,11 @@ def new_request_id() -> str:
 
 def _as_shown(error: Exception, lang: Lang) -> gr.Error:
     """A StudioError in words; anything else as an incident number whose traceback is in the log."""
-    title = text(lang, "page.error")  # else Gradio's own, in English
     if isinstance(error, StudioError):
-        return gr.Error(html.escape(error_text(lang, error)), title=title, duration=_SAID_S, print_exception=False)
+        return gr.Error(html.escape(error_text(lang, error)), duration=_SAID_S, print_exception=False)
     incident = secrets.token_hex(4)
     log.error("incident %s", incident, exc_info=error)
-    return gr.Error(text(lang, "error.incident", incident=incident), title=title, duration=_SAID_S, print_exception=False)
+    return gr.Error(text(lang, "error.incident", incident=incident), duration=_SAID_S, print_exception=False)
 
 
 def _guarded(handler: Callable[..., Any], *, action: str, lang: Lang) -> Callable[..., Any]:
