@@ -106,9 +106,23 @@ class Desk:
             values = json.loads(kept or "{}")
         except ValueError:  # a browser's store is not ours alone
             return {}
-        return {name: value for name, value in values.items() if name in self.fields} if isinstance(values, dict) else {}
+        if not isinstance(values, dict):
+            return {}
+        return {name: value for name, value in values.items() if name in self.fields and _suits(self.fields[name], value)}
 
     def filled(self, values: dict[str, Any]) -> list[Any]:
         """Updates of all widgets; a field that `values` does not name stays."""
         lines = values | ({"own_probes": "\n".join(values["own_probes"])} if isinstance(values.get("own_probes"), list) else {})
         return [lines.get(name, gr.skip()) for name in self.fields]
+
+
+def _suits(widget: Any, value: Any) -> bool:
+    """Whether a value is of the kind that the widget began with: an older studio's form may have held another."""
+    begun = str if widget.value is None else _kind(widget.value)
+    return value is None or _kind(value) is begun
+
+
+def _kind(value: Any) -> type:
+    """An enum's member counts as what it is written as."""
+    kinds: tuple[tuple[type, Any], ...] = ((bool, bool), (float, int | float), (str, str))
+    return next((kind for kind, found in kinds if isinstance(value, found)), type(value))
