@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, get_args
 
@@ -12,11 +14,26 @@ from pydantic.fields import FieldInfo
 
 from studio.text import Lang, has_text, text
 
-__all__ = ["fields_of", "form_widgets", "late_choice"]
+__all__ = ["Form", "draw_form", "fields_of", "late_choice"]
 
 
 #: Narrowest column of a field in px: two of them stand beside each other on a phone.
 _WIDTH = 150
+
+#: Choices that stand side by side; more of them fold into a drop-down.
+_MOST_SIDE_BY_SIDE = 4
+
+
+@dataclass
+class Form:
+    """`columns` hold one widget each, and are what is hidden where a field has nothing to say."""
+
+    widgets: dict[str, gr.components.Component] = field(default_factory=dict)
+    columns: dict[str, gr.Column] = field(default_factory=dict)
+
+    def add(self, other: Form) -> None:
+        self.widgets |= other.widgets
+        self.columns |= other.columns
 
 
 def fields_of(spec: type[BaseModel], level: str) -> dict[str, FieldInfo]:
@@ -28,15 +45,19 @@ def fields_of(spec: type[BaseModel], level: str) -> dict[str, FieldInfo]:
     }
 
 
-def form_widgets(spec: type[BaseModel], level: str, lang: Lang, values: dict[str, Any]) -> dict[str, gr.components.Component]:
-    """Widgets for the fields of one level, filled with `values` where given, else with the spec's defaults."""
-    widgets = {}
-    for name, field in fields_of(spec, level).items():
-        with gr.Column(min_width=_WIDTH):
-            value = values.get(name, field.get_default(call_default_factory=True))
-            widgets[name] = _widget(spec.__name__, name, field, lang, value)
+def draw_form(
+    spec: type[BaseModel], level: str, lang: Lang, values: dict[str, Any], *, hidden: Container[str] = (), group: str = ""
+) -> Form:
+    """Widgets for the fields of one level (of one group), filled with `values` where given, else with the spec's defaults."""
+    form = Form()
+    for name, info in fields_of(spec, level).items():
+        if group and info.json_schema_extra["group"] != group:  # type: ignore[index,call-overload]
+            continue
+        with gr.Column(min_width=_WIDTH, visible=name not in hidden) as form.columns[name]:
+            value = values.get(name, info.get_default(call_default_factory=True))
+            form.widgets[name] = _widget(spec.__name__, name, info, lang, value)
             _myth(spec.__name__, name, lang)
-    return widgets
+    return form
 
 
 def late_choice(**options: Any) -> gr.Dropdown:
@@ -59,7 +80,8 @@ def _widget(spec: str, name: str, field: FieldInfo, lang: Lang, value: Any) -> g
     kind: Any = field.annotation
     if isinstance(kind, type) and issubclass(kind, Enum):
         choices = [(text(lang, f"enum.{kind.__name__}.{item.value}"), item.value) for item in kind]
-        return gr.Radio(choices, value=value, **words)
+        widget = gr.Radio if len(choices) <= _MOST_SIDE_BY_SIDE else gr.Dropdown
+        return widget(choices, value=value, **words)
     if kind is bool:
         return gr.Checkbox(value=value, **words)
     if kind is int:
@@ -68,6 +90,9 @@ def _widget(spec: str, name: str, field: FieldInfo, lang: Lang, value: Any) -> g
     if kind is float:
         low, high = _bounds(field)
         return gr.Number(value=value, minimum=low, maximum=high, step=_step(value), **words)
+    if named := field.json_schema_extra.get("enum"):  # type: ignore[union-attr]
+        choices = [(text(lang, f"enum.{named}.{item}"), item) for item in field.json_schema_extra["choices"]]  # type: ignore
+        return gr.Dropdown(choices, value=value, **words)
     if kind == list[str]:
         return gr.Textbox(value="\n".join(value or ()), lines=3, max_lines=12, **words)
     if options := get_args(kind):

@@ -13,6 +13,7 @@ from components.page import Page, render
 from studio.access import Actor
 from studio.errors import StudioError
 from studio.jobs.queue import Job
+from studio.train.methods import MethodFields
 from studio.train.spec import TrainSpec
 
 __all__ = ["Desk"]
@@ -26,6 +27,7 @@ class Desk:
 
     page: Page
     fields: dict[str, Any]
+    columns: dict[str, gr.Column]
     plan: gr.HTML
     start: gr.Button
     asked: gr.Textbox
@@ -37,7 +39,15 @@ class Desk:
     @property
     def seen(self) -> list[Any]:
         """What `look` fills."""
-        return [self.plan, self.start, self.asked, self.yaml, self.kept]
+        return [self.plan, self.start, self.asked, self.yaml, self.kept, *self._come_and_go().values()]
+
+    def _come_and_go(self) -> dict[str, gr.Column]:
+        """Columns of fields that not every method reads."""
+        return {name: self.columns[name] for name in MethodFields.model_fields}
+
+    def _columns(self, values: dict[str, Any]) -> list[Any]:
+        silent = TrainSpec.silent(str(values.get("method")))
+        return [gr.update(visible=name not in silent) for name in self._come_and_go()]
 
     def look(self, actor: Actor, values: dict[str, Any], *, asked: Any = "", changed: Any = ()) -> tuple[Any, ...]:
         """What these values would do, or why they cannot; `changed` are remedies that were taken just now."""
@@ -65,7 +75,8 @@ class Desk:
         words = self.page.t("train.start_anyway" if is_asked else "train.start")
         stays = not isinstance(asked, str)  # a look between two clicks: nobody changed anything, somebody may be typing
         start = gr.skip() if stays else gr.update(value=words, interactive=bool(values.get("base") and values.get("dataset")))
-        return drawn, start, asked, *((gr.skip(), gr.skip()) if stays else self.written(actor, values))
+        written = (gr.skip(), gr.skip()) if stays else self.written(actor, values)
+        return drawn, start, asked, *written, *self._columns(values)
 
     def written(self, actor: Actor, values: dict[str, Any]) -> tuple[str, str]:
         """The form as a file, and as the browser keeps it."""

@@ -10,22 +10,27 @@ from typing import Any
 import gradio as gr
 
 from components import bases_panel, pilot_panel, recipe_panel, sweep_panel, yaml_panel
-from components.form import form_widgets, late_choice
+from components.form import Form, draw_form, late_choice
 from components.page import EDITORS, LATEST, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id
 from components.train_desk import Desk
 from studio.access import Actor
-from studio.train.spec import PRESETS, Preset, TrainSpec
+from studio.train.methods import METHODS
+from studio.train.spec import PRESETS, Preset, TrainSpec, preset_values
 
 __all__ = ["build"]
 
 #: Seconds between looks while a base is on its way or a pilot runs.
 _TICK_S = 3
+#: Parts of the folded settings, in their order.
+GROUPS = ("adapter", "steps", "data", "evaluation")
+
 #: Where a window keeps what its form holds.
 _KEPT = "studio-train"
 
 
 def build(page: Page) -> None:
     t, lang = page.t, page.lang
+    form, silent = Form(), TrainSpec.silent(METHODS["lora"].name)
     presets = [(t(f"enum.Preset.{preset.value}"), preset.value) for preset in Preset]
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
@@ -44,9 +49,12 @@ def build(page: Page) -> None:
                 label=t("field.TrainSpec.name.label"), info=t("field.TrainSpec.name.help"), elem_id="train-name", max_lines=1
             )
             with gr.Row():
-                widgets = form_widgets(TrainSpec, "basic", lang, PRESETS[Preset.QUICK])
-            with gr.Accordion(t("train.advanced"), open=False, elem_id="train-advanced"), gr.Row():
-                widgets |= form_widgets(TrainSpec, "advanced", lang, PRESETS[Preset.QUICK])
+                form.add(draw_form(TrainSpec, "basic", lang, PRESETS[Preset.QUICK], hidden=silent))
+            with gr.Accordion(t("train.advanced"), open=False, elem_id="train-advanced"):
+                for group in GROUPS:
+                    gr.HTML(f'<h4 class="group">{t(f"form.group.{group}")}</h4>', padding=False)
+                    with gr.Row():
+                        form.add(draw_form(TrainSpec, "advanced", lang, PRESETS[Preset.QUICK], hidden=silent, group=group))
             yaml = yaml_panel.build(page)
             sweep = sweep_panel.build(page)
             bases = bases_panel.build(page)
@@ -62,8 +70,8 @@ def build(page: Page) -> None:
             asked = gr.Textbox(visible=False)
             kept = gr.Textbox(visible=False)
     timer = gr.Timer(_TICK_S, active=False)
-    fields = {"base": base, "dataset": dataset, "preset": preset, "name": name} | widgets
-    desk = Desk(page, fields, plan, start, asked, request_id, yaml.code, kept, timer)
+    fields = {"base": base, "dataset": dataset, "preset": preset, "name": name} | form.widgets
+    desk = Desk(page, fields, form.columns, plan, start, asked, request_id, yaml.code, kept, timer)
     _wire(page, desk, bases, recipe)
     recipe_panel.wire(desk, recipe)
     pilot_panel.wire(desk, pilot, fit)
@@ -76,6 +84,7 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
     services, fields, timer = page.services, desk.fields, desk.timer
     preset_fields = [name for name in PRESETS[Preset.QUICK] if name in fields]
     first = ("base", "dataset", "name")
+    goes_along = ("learning_rate", "bits")
 
     @page.event("run.read")
     def open_tab(request: gr.Request, goal: str, kept: str, **values: Any) -> tuple[Any, ...]:
@@ -140,8 +149,15 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         return (*seen, *recipe_panel.known(desk, actor_of(request), values, goal), address)
 
     @page.event("run.read")
-    def take_preset(request: gr.Request, chosen: str) -> list[Any]:
-        return [PRESETS[Preset(chosen)][name] for name in preset_fields]
+    def take_preset(request: gr.Request, chosen: str, method: str) -> list[Any]:
+        values = preset_values(Preset(chosen), method)
+        return [values[name] for name in preset_fields]
+
+    @page.event("run.read")
+    def take_method(request: gr.Request, chosen: str, method: str) -> list[Any]:
+        """What goes with it: its learning rate, the bits of the base."""
+        values = preset_values(Preset(chosen), method) | METHODS[method].suggests
+        return [values[name] for name in goes_along]
 
     @page.event("run.start")
     def begin(request: gr.Request, request_id: str, asked: str, **values: Any) -> tuple[Any, ...]:
@@ -169,13 +185,17 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         open_tab, None, opened, inputs_kwargs=with_goal | {"kept": desk.kept}, **LATEST
     )
     timer.tick(tick, None, opened, inputs_kwargs=with_goal, **READ)
-    fields["preset"].input(take_preset, fields["preset"], [fields[name] for name in preset_fields], **LATEST).then(
+    what = [fields["preset"], fields["method"]]
+    fields["preset"].input(take_preset, what, [fields[name] for name in preset_fields], **LATEST).then(
+        look_again, None, desk.seen, inputs_kwargs=fields, **READ
+    )
+    fields["method"].input(take_method, what, [fields[name] for name in goes_along], **LATEST).then(
         look_again, None, desk.seen, inputs_kwargs=fields, **READ
     )
     for name, widget in fields.items():
         if name in ("base", "dataset"):
             widget.input(look_at_others, None, [*desk.seen, *recipe.known, page.note], inputs_kwargs=with_goal, **LATEST)
-        elif name != "preset":
+        elif name not in ("preset", "method"):
             widget.input(look_again, None, desk.seen, inputs_kwargs=fields, **LATEST)
         if isinstance(widget, gr.Textbox):
             # Gradio tells `input` of keys alone: not of what is pasted, nor of Chinese, which an input method writes.

@@ -20,7 +20,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
-from studio.engine.adapters import Adapters, reason_of
+from studio.engine.adapters import Adapters, InForce, reason_of
+from studio.engine.ahead import n_virtual_tokens
 from studio.engine.protocol import BASE, Delta, FinishReason, GenerationRequest, Logprobs, Usage
 from studio.engine.sampling import Sampler
 from studio.errors import EngineError, StudioError
@@ -54,7 +55,7 @@ class _Work(Protocol):
 
     folder: Path | None
 
-    def step(self, model: Any) -> bool:
+    def step(self, now: InForce) -> bool:
         """Do a little; True when done."""
         ...
 
@@ -107,7 +108,7 @@ class TransformersEngine:
             ids = self._template.prompt_ids(request.messages)
         else:
             ids = self._ids(request.prompt or "", request.add_special_tokens)
-        room = self._room(len(ids), at_least=1)
+        room = self._room(folder, len(ids), at_least=1)
         work = _Generation(request, ids, folder=folder, template=self._template, limit=min(request.decoding.max_tokens, room))
         self._enqueue(work)
         return work
@@ -115,7 +116,7 @@ class TransformersEngine:
     def score(self, model: str, prompt: str | list[int], *, top: int, add_special_tokens: bool = True) -> Logprobs:
         folder = self._folder(model)
         ids = self._ids(prompt, add_special_tokens)
-        self._room(len(ids), at_least=0)
+        self._room(folder, len(ids), at_least=0)
         work = _Scoring(ids, folder, self._template, top)
         self._enqueue(work)
         return work.result.result()
@@ -172,13 +173,14 @@ class TransformersEngine:
             raise EngineError("error.engine.empty_prompt", field="prompt")
         return ids
 
-    def _room(self, n_prompt: int, *, at_least: int) -> int:
+    def _room(self, folder: Path | None, n_prompt: int, *, at_least: int) -> int:
         """Tokens that fit behind the prompt."""
         if self.context is None:
             return 2**31
-        if n_prompt + at_least > self.context:
-            raise EngineError("error.engine.context_overflow", field="messages", prompt=n_prompt, context=self.context)
-        return self.context - n_prompt
+        context = self.context - (n_virtual_tokens(folder) if folder is not None else 0)
+        if n_prompt + at_least > context:
+            raise EngineError("error.engine.context_overflow", field="messages", prompt=n_prompt, context=context)
+        return context - n_prompt
 
     def _call(self, folder: Path | None, use: Callable[[Any], T]) -> T:
         work: _Call[T] = _Call(folder, use)
@@ -281,10 +283,10 @@ class _Generation:
 
     # ---- work, for the engine's thread
 
-    def step(self, model: Any) -> bool:
+    def step(self, now: InForce) -> bool:
         if self.cancelled.is_set():
             return self._tell("cancelled", n_chosen=len(self._chosen))
-        token = self._sampler.next(self._logits(model))
+        token = self._sampler.next(self._logits(now))
         if token in self._template.end_ids:
             return self._tell("stop", n_chosen=len(self._chosen) + 1)
         self._chosen.append(token)
@@ -295,15 +297,14 @@ class _Generation:
         self._cache = None
         self._deltas.put(error)
 
-    def _logits(self, model: Any) -> Any:
+    def _logits(self, now: InForce) -> Any:
         """Run the model over what it has not seen; float32 logits (V,) of the next token, on the CPU."""
         import torch
-        from transformers import DynamicCache
 
         if self._cache is None:
-            self._cache = DynamicCache(config=model.config)
-        ids = torch.tensor([self._feed], device=model.device)  # (1, T)
-        out = model(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+            self._cache = now.cache()
+        ids = torch.tensor([self._feed], device=now.model.device)  # (1, T)
+        out = now.model(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
         return out.logits[0, -1].float().cpu()
 
     def _tell(self, finish: FinishReason | None, *, n_chosen: int) -> bool:
@@ -336,14 +337,14 @@ class _Scoring:
         self._logprobs: list[float | None] = [None]
         self._tops: list[dict[str, float] | None] = [None]
 
-    def step(self, model: Any) -> bool:
+    def step(self, now: InForce) -> bool:
         import torch
-        from transformers import DynamicCache
 
         if self._cache is None:
-            self._cache = DynamicCache(config=model.config)
+            self._cache = now.cache()
         chunk = self._ids[self._done : self._done + _SCORE_CHUNK]
         self._done += len(chunk)
+        model = now.model
         out = model(input_ids=torch.tensor([chunk], device=model.device), past_key_values=self._cache, use_cache=True)
         following = self._ids[self._done - len(chunk) + 1 : self._done + 1]
         logprobs = out.logits[0].float().log_softmax(-1).cpu()  # (T, V): place t predicts token t + 1
@@ -378,8 +379,8 @@ class _Call(Generic[T]):
         self.result: Future[T] = Future()
         self._use = use
 
-    def step(self, model: Any) -> bool:
-        self.result.set_result(self._use(model))
+    def step(self, now: InForce) -> bool:
+        self.result.set_result(self._use(now.model))
         return True
 
     def fail(self, error: StudioError) -> None:

@@ -23,12 +23,22 @@ from studio.models.tables import bases
 from studio.settings import Settings
 from studio.text import is_plain
 
-__all__ = ["STARTER_ID", "Base", "FetchSpec", "ModelService", "base_folder", "base_id_of", "check_folder"]
+__all__ = ["STARTER_ID", "TOKENIZER_FILES", "Base", "FetchSpec", "ModelService", "base_folder", "base_id_of", "check_folder"]
 
 STARTER_ID = "smollm2-135m-instruct"
 STARTER_REF = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 Source = Literal["starter", "hub", "folder"]
+
+#: What says how a base reads and writes; these lie beside its weights, and beside those that were made from them.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "generation_config.json",
+)
 
 
 class FetchSpec(Spec):

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["training_arguments"]
 
 #: As `TrainingArguments` calls them.
-_OPTIMIZERS = {Optimizer.ADAMW: "adamw_torch", Optimizer.ADAMW_8BIT: "adamw_bnb_8bit"}
+_OPTIMIZERS = {
+    Optimizer.ADAMW: "adamw_torch",
+    Optimizer.ADAMW_8BIT: "adamw_bnb_8bit",
+    Optimizer.PAGED_ADAMW: "paged_adamw_32bit",
+    Optimizer.PAGED_ADAMW_8BIT: "paged_adamw_8bit",
+    Optimizer.LION: "lion_32bit",
+    Optimizer.LION_8BIT: "lion_8bit",
+    Optimizer.ADAFACTOR: "adafactor",
+    Optimizer.SGD: "sgd",
+}
 
 
 def training_arguments(

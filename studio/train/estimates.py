@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ __all__ = ["Decoder", "Shapes", "decoder_of", "shapes_of"]
 
 #: NF4 with quantised scales: 4 bits a weight, one byte for 64 weights, one float32 for 64 · 256 (QLoRA, section 3).
 _NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
+
+#: LLM.int8(): a byte a weight; its scale, one float32 a row, is left aside (Dettmers et al. 2022, arXiv:2208.07339).
+_INT8_BYTES = 1.0
 
 #: Parts of names that mark matrices which are looked up, not multiplied, or are the head: PEFT leaves these alone.
 _NO_ADAPTER = ("embed", "lm_head", "wte", "wpe", "output.weight")
@@ -55,7 +60,8 @@ class Decoder:
 
 @dataclass(frozen=True)
 class Shapes:
-    """`linear`: (outputs, inputs) of every layer that gets an adapter; `other_parameters`: all the rest of the base.
+    """`linear`: (outputs, inputs) of every layer that may get an adapter, and their `names`; `other_parameters`: all the rest
+    of the base.
 
     `decoder` is None where there is no `config.json`, or one in other words than Llama's. `file_bytes` are those of the weights
     as they lie on disk.
@@ -65,16 +71,37 @@ class Shapes:
     other_parameters: int
     decoder: Decoder | None = None
     file_bytes: int = 0
+    names: tuple[str, ...] = ()
 
-    def adapter_parameters(self, rank: int) -> int:
-        """A LoRA adapter's A (rank, inputs) and B (outputs, rank) of every linear layer."""
-        return sum(rank * (outputs + inputs) for outputs, inputs in self.linear)
+    def named(self, endings: Sequence[str]) -> list[tuple[int, int]]:
+        """Those whose names end so, the word `weight` left aside."""
+        found = zip(self.names, self.linear, strict=True) if self.names else ()
+        return [pair for name, pair in found if name.removesuffix(".weight").endswith(tuple(endings))]
+
+    def matched(self, endings: Sequence[str]) -> list[tuple[int, int]]:
+        """As PEFT chooses them: by whole last parts of their names; all, where none are given."""
+        return self.named([f".{ending}" for ending in endings]) if endings else list(self.linear)
+
+    @property
+    def width(self) -> int:
+        """Of the hidden states."""
+        if self.decoder is not None:
+            return self.decoder.hidden
+        return Counter(inputs for _, inputs in self.linear).most_common(1)[0][0]
+
+    @property
+    def key_width(self) -> int:
+        """Numbers of one token in a cache of keys and values, over all layers."""
+        if self.decoder is None:
+            return 2 * self.width * math.ceil(len(self.linear) / 7)
+        return 2 * self.decoder.layers * self.decoder.kv_heads * self.decoder.head_dim
 
     def weight_bytes(self, bits: Bits, precision: Precision) -> int:
         """Of the frozen base in memory. `auto` counts as float32: which device it will be is not known here."""
         plain = 2 if precision == Precision.BFLOAT16 else 4
         linear = sum(outputs * inputs for outputs, inputs in self.linear)
-        return round(linear * (_NF4_BYTES if bits == Bits.NF4 else plain) + self.other_parameters * plain)
+        each = {Bits.PLAIN: plain, Bits.INT8: _INT8_BYTES, Bits.NF4: _NF4_BYTES}[bits]
+        return round(linear * each + self.other_parameters * plain)
 
 
 def shapes_of(folder: Path) -> Shapes | None:
@@ -86,15 +113,16 @@ def shapes_of(folder: Path) -> Shapes | None:
     except (OSError, ValueError, struct.error):
         return None
     decoder = _decoder(folder)
-    linear, other = [], 0
+    linear: dict[str, tuple[int, int]] = {}
+    other = 0
     for name, facts in tensors.items():
         shape = facts["shape"]
         if len(shape) == 2 and not any(part in name for part in _NO_ADAPTER):
-            linear.append((shape[0], shape[1]))
+            linear[name] = (shape[0], shape[1])
         elif not (decoder is not None and decoder.tied and name == "lm_head.weight"):  # a tied head is the embedding again
             other += math.prod(shape)
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    return Shapes(tuple(linear), other, decoder, size) if linear else None
+    return Shapes(tuple(linear.values()), other, decoder, size, tuple(linear)) if linear else None
 
 
 def _decoder(folder: Path) -> Decoder | None:

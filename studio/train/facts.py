@@ -21,15 +21,24 @@ _PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes")
 def facts_of(device: Device, model: Any) -> dict[str, Any]:
     """`trainable` and `parameters` are counts; of 4-bit weights, two lie in a byte."""
     name = torch.cuda.get_device_name() if device.name == "cuda" else f"{os.cpu_count()} CPU cores"
-    trainable, parameters = model.get_nb_trainable_parameters()
+    trainable, parameters = _counts(model)
     versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
     return {
         "device": name,
         "precision": "bfloat16" if device.bf16 else "float32",
-        "trainable": int(trainable),
-        "parameters": int(parameters),
+        "trainable": trainable,
+        "parameters": parameters,
         "versions": {"finetune-studio": studio.__version__, "python": platform.python_version()} | versions,
     }
+
+
+def _counts(model: Any) -> tuple[int, int]:
+    """Trained parameters, and all; of 4-bit weights, two lie in a byte."""
+    if hasattr(model, "get_nb_trainable_parameters"):
+        trained, all_ = model.get_nb_trainable_parameters()
+        return int(trained), int(all_)
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return sum(size for size, has_gradient in sizes if has_gradient), sum(size for size, _ in sizes)
 
 
 def device_bytes() -> int | None:

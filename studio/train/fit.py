@@ -5,6 +5,7 @@
     3 shorter limit   the longest rows are left out, and counted
     4 8-bit optimizer
     5 QLoRA           the base in 4 bits
+    6 LoRA            in the place of full fine-tuning
 
 Knows no torch: what a training takes is predicted from the shapes of the base and the lengths of the rows.
 """
@@ -38,7 +39,7 @@ _MOST_CUT = 0.1
 #: Shortest limit that is proposed.
 _SHORTEST = 64
 
-RemedyName = Literal["micro_batch", "checkpointing", "shorter", "optimizer_8bit", "qlora"]
+RemedyName = Literal["micro_batch", "checkpointing", "shorter", "optimizer_8bit", "qlora", "lora"]
 Lengths = Sequence[tuple[int, int]]
 
 
@@ -125,14 +126,16 @@ def _remedies(spec: TrainSpec, lengths: Lengths) -> Iterator[Remedy]:
         smaller = rows // _smallest_divisor(rows)
         passes = spec.gradient_accumulation_steps * (rows // smaller)
         yield Remedy("micro_batch", {"per_device_batch_size": smaller, "gradient_accumulation_steps": passes})
-    if not spec.gradient_checkpointing:
+    if not spec.gradient_checkpointing and spec.how.recomputes:
         yield Remedy("checkpointing", {"gradient_checkpointing": True})
     if (shorter := _shorter(spec, lengths)) is not None:
         yield shorter
     if spec.optimizer == Optimizer.ADAMW:
         yield Remedy("optimizer_8bit", {"optimizer": Optimizer.ADAMW_8BIT})
-    if spec.bits == Bits.PLAIN:
-        yield Remedy("qlora", {"bits": Bits.NF4})
+    if spec.bits == Bits.PLAIN and spec.how.takes_quantised:
+        yield Remedy("qlora", {"bits": Bits.NF4} | ({"method": "qlora"} if spec.method == "lora" else {}))
+    if spec.method == "full":
+        yield Remedy("lora", {"method": "lora", "learning_rate": spec.learning_rate / spec.how.rate})
 
 
 def _smallest_divisor(number: int) -> int:
@@ -162,7 +165,7 @@ def ease(folder: RunFolder, settings: Settings) -> bool:
     if path.exists():
         return False
     spec = TrainSpec.model_validate(folder.read_spec())
-    remedy = next(_remedies(spec, []), None)
+    remedy = next((remedy for remedy in _remedies(spec, []) if remedy.name != "lora"), None)  # that is a person's choice
     if remedy is None:
         return False
     write_by_rename(path, json.dumps(remedy.as_dict()))

@@ -78,7 +78,8 @@ def _run(context: JobContext) -> dict[str, Any]:
     transformers.set_seed(spec.seed)
     transformers.logging.disable_progress_bar()
     device = device_of(context.settings, spec.precision)
-    model = adapted_model(base_folder(context.settings, spec.base.id), spec, device)
+    steps = spec.planned_steps(len(train_rows))
+    model = adapted_model(base_folder(context.settings, spec.base.id), spec, device, steps)
     context.check_stop()
 
     parts = _Parts(device, model, template, train_rows, validation_rows)
@@ -133,6 +134,7 @@ def _trainer(context: JobContext, spec: TrainSpec, asked: TrainSpec, parts: _Par
         eval_dataset=parts.validation_rows if validates else None,
         callbacks=[tell],
         pad_id=pad_id(parts.template),
+        spec=spec,
         checkpoints=checkpoints,
         patience=spec.patience,
         order_batch=asked.per_device_batch_size,

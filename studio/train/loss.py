@@ -45,9 +45,12 @@ def summed_nll(model: Any, batch: dict[str, torch.Tensor]) -> BatchLoss:
 
 
 def summed_nll_plain(model: Any, batch: dict[str, torch.Tensor]) -> BatchLoss:
-    """The same sum through the model's own logits: for heads that do more than one product (soft caps, scales)."""
+    """The same sum through the model's own logits: for heads that do more than one product (soft caps, scales), and where
+    virtual tokens stand before the input, of which PEFT gives logits as well.
+    """
     inputs = {name: value for name, value in batch.items() if name not in _NOT_INPUTS}
-    logits = model(**inputs, use_cache=False).logits[:, :-1].float()  # (B, T-1, V)
+    width = batch["input_ids"].shape[1]
+    logits = model(**inputs, use_cache=False).logits[:, -width:-1].float()  # (B, T-1, V)
     targets = batch["labels"][:, 1:]
     counts = targets != IGNORED
     losses = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none")

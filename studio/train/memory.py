@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from studio.train.estimates import Decoder, Shapes
+from studio.train.methods.full import FULL
 from studio.train.spec import Bits, Optimizer, Precision, TrainSpec
 
 __all__ = ["PARTS", "Batch", "Footprint", "footprint"]
@@ -39,6 +41,21 @@ _MAPPED_BYTES = 32 * 2**20
 #: How far the truth may lie from the total: the goals of the bench, and more where the shapes had to be guessed.
 _RANGES = {"cpu": (0.75, 1.25), "cuda": (0.9, 1.1)}
 _GUESSED_RANGE = (0.5, 1.6)
+
+#: Methods whose memory the bench compares; others keep about as much of a pass, and are told with more caution.
+_MEASURED = ("lora", "qlora", "rslora", "lora_plus")
+
+#: Moments that an optimizer keeps of each weight, and whether in 8 bits. Adafactor's row and column sums are next to nothing.
+_KEPT = {
+    Optimizer.ADAMW: (2, False),
+    Optimizer.PAGED_ADAMW: (2, False),
+    Optimizer.ADAMW_8BIT: (2, True),
+    Optimizer.PAGED_ADAMW_8BIT: (2, True),
+    Optimizer.LION: (1, False),
+    Optimizer.LION_8BIT: (1, True),
+    Optimizer.ADAFACTOR: (0, False),
+    Optimizer.SGD: (0, False),
+}
 
 #: bitsandbytes leaves the moments of tensors with fewer elements in float32, and scales others by blocks (its `min_8bit_size`
 #: and `blocksize`).
@@ -75,7 +92,8 @@ def footprint(spec: TrainSpec, shapes: Shapes, batch: Batch, *, device: Literal[
     """
     decoder = shapes.decoder or _guessed(shapes)
     precision = Precision.BFLOAT16 if bf16 else Precision.FLOAT32
-    adapter = 4 * shapes.adapter_parameters(spec.lora_rank)
+    sizes = spec.how.sizes(spec, shapes)
+    adapter = 4 * sum(sizes)
     positions = batch.targets if decoder.plain_head else batch.rows * batch.width
     logits = 12 * positions * decoder.vocabulary
     parts = {
@@ -83,7 +101,7 @@ def footprint(spec: TrainSpec, shapes: Shapes, batch: Batch, *, device: Literal[
         "weights": shapes.weight_bytes(spec.bits, precision),
         "adapter": adapter,
         "gradients": adapter,
-        "optimizer": _moments(spec, shapes),
+        "optimizer": _moments(spec, sizes),
         "activations": _activations(spec, shapes, decoder, batch, logits, is_cpu=device == "cpu", number=2 if bf16 else 4),
         "logits": logits,
     }
@@ -91,18 +109,20 @@ def footprint(spec: TrainSpec, shapes: Shapes, batch: Batch, *, device: Literal[
         is_mapped = math.isclose(shapes.file_bytes, parts["weights"], rel_tol=0.01)
         loading = 0 if is_mapped else shapes.file_bytes
         parts["weights"] += max(0, loading - sum(parts[name] for name in PARTS[2:]))
+    if spec.method == FULL.name:  # the weights that are trained are the base's own
+        parts["weights"] = max(0, parts["weights"] - adapter)
     total = sum(parts.values())
-    low, high = _RANGES[device] if shapes.decoder is not None else _GUESSED_RANGE
+    measured = shapes.decoder is not None and spec.method in _MEASURED
+    low, high = _RANGES[device] if measured else _GUESSED_RANGE
     return Footprint(parts, round(low * total), round(high * total))
 
 
-def _moments(spec: TrainSpec, shapes: Shapes) -> int:
-    """Adam's two, in bytes: 4 each, or 1 and a float32 scale for every block."""
+def _moments(spec: TrainSpec, sizes: Sequence[int]) -> int:
+    """Bytes of what the optimizer keeps of tensors of these sizes: 4 a moment, or 1 and a float32 scale for every block."""
+    kept, is_8bit = _KEPT[spec.optimizer]
     total = 0
-    for outputs, inputs in shapes.linear:
-        for size in (spec.lora_rank * inputs, spec.lora_rank * outputs):
-            is_8bit = spec.optimizer == Optimizer.ADAMW_8BIT and size >= _LEAST_8BIT
-            total += 2 * (size + 4 * math.ceil(size / _BLOCK_8BIT)) if is_8bit else 8 * size
+    for size in sizes:
+        total += kept * (size + 4 * math.ceil(size / _BLOCK_8BIT)) if is_8bit and size >= _LEAST_8BIT else 4 * kept * size
     return total
 
 
@@ -121,7 +141,7 @@ def _activations(
         kept = decoder.layers * hidden * number
         backward += sum(layer)
     passing = layer * decoder.layers
-    if spec.bits == Bits.NF4:  # one matrix at a time is unpacked, and PEFT copies its product
+    if spec.bits != Bits.PLAIN:  # one matrix at a time is unpacked, and PEFT copies its product
         unpacked = [number * outputs * inputs for outputs, inputs in shapes.linear]
         backward += max(unpacked)
         passing += unpacked + [number * tokens * outputs for outputs, _ in shapes.linear]

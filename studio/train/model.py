@@ -1,4 +1,4 @@
-"""The frozen base with its adapter, on the device and in the numbers that the spec asks for."""
+"""The base with what is trained on it, on the device and in the numbers that the spec asks for."""
 
 from __future__ import annotations
 
@@ -43,43 +43,39 @@ def device_of(settings: Settings, precision: Precision) -> Device:
     return Device(device.name, precision == Precision.BFLOAT16)
 
 
-def adapted_model(folder: Path, spec: TrainSpec, device: Device) -> Any:
-    """The base of `folder`, frozen, with a LoRA adapter on every linear layer but the head."""
-    from peft import LoraConfig, get_peft_model
+def adapted_model(folder: Path, spec: TrainSpec, device: Device, steps: int = 1) -> Any:
+    """The base of `folder` with what the spec's method trains on it; `steps` are the optimizer updates to come."""
     from transformers import AutoModelForCausalLM
 
-    quantised = _nf4(device) if spec.bits == Bits.NF4 else {}
+    quantised = {} if spec.bits == Bits.PLAIN else _quantised(spec.bits, device)
     model = AutoModelForCausalLM.from_pretrained(
         folder, dtype=device.dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False, **quantised
     )
     model.config.use_cache = False
     _keep_trainable(model)
-    adapter = LoraConfig(
-        r=spec.lora_rank,
-        lora_alpha=spec.lora_alpha,
-        lora_dropout=spec.lora_dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
     # PEFT's prepare_model_for_kbit_training is left out: freezing is done here, and a base whose embeddings and head are
     # cast to float32 takes more memory than its 4-bit layers save; LoRA's own weights are float32 already.
-    adapted = get_peft_model(model, adapter)
-    adapted.peft_config["default"].base_model_name_or_path = spec.base.id
+    adapted = spec.how.applied(model, spec, steps)
     trainable = sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)
-    log.info("%s, %d bits, %d trainable parameters", device, spec.bits, trainable)
+    log.info("%s, %s, %d bits, %d trainable parameters", spec.method, device, spec.bits, trainable)
     return adapted
 
 
-def _nf4(device: Device) -> dict[str, Any]:
-    """How `from_pretrained` is asked for 4 bits: NF4 with quantised scales (QLoRA, section 3), computed in `device.dtype`."""
+def _quantised(bits: Bits, device: Device) -> dict[str, Any]:
+    """How `from_pretrained` is asked for 8 bits, or for 4: NF4 with quantised scales (QLoRA, section 3), computed in
+    `device.dtype`.
+    """
     from transformers import BitsAndBytesConfig
 
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=device.dtype,
-    )
+    if bits == Bits.INT8:
+        config = BitsAndBytesConfig(load_in_8bit=True)
+    else:
+        config = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=device.dtype,
+        )
     return {"quantization_config": config, "device_map": {"": device.name if device.name == "cpu" else 0}}
 
 

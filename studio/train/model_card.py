@@ -14,11 +14,13 @@ from studio.data.store import DatasetInfo
 from studio.models.catalogue import Base
 from studio.text import Lang, bytes_text, date_text, duration_text, number_text, text
 from studio.train.service import Run
+from studio.train.spec import TrainSpec
 
 __all__ = ["CardFacts", "model_card"]
 
 #: Settings that a card tells, in its order; the words are the form's.
 _SETTINGS = (
+    "method",
     "epochs",
     "learning_rate",
     "warmup_share",
@@ -28,6 +30,10 @@ _SETTINGS = (
     "lora_rank",
     "lora_alpha",
     "lora_dropout",
+    "target_modules",
+    "lora_plus_ratio",
+    "first_rank",
+    "virtual_tokens",
     "bits",
     "optimizer",
     "weight_decay",
@@ -72,14 +78,19 @@ def model_card(given: CardFacts, lang: Lang) -> str:
 def _header(given: CardFacts) -> str:
     values: dict[str, Any] = {
         "base_model": given.base.ref or given.base.name,
-        "base_model_relation": "adapter",
-        "library_name": "peft",
+        "base_model_relation": "finetune" if _is_whole(given) else "adapter",
+        "library_name": "transformers" if _is_whole(given) else "peft",
         "pipeline_tag": "text-generation",
-        "tags": ["lora", "sft", "finetune-studio"],
+        "tags": [given.run.method, "sft", "finetune-studio"],
     }
     if given.base.licence:
         values["license"] = given.base.licence
     return f"---\n{yaml.safe_dump(values, allow_unicode=True, sort_keys=False)}---\n\n"
+
+
+def _is_whole(given: CardFacts) -> bool:
+    """Not an adapter, but a model of its own."""
+    return given.run.method == "full"
 
 
 def _results(given: CardFacts, lang: Lang) -> str:
@@ -108,10 +119,11 @@ def _data(given: CardFacts, lang: Lang) -> str:
 
 def _procedure(given: CardFacts, lang: Lang) -> str:
     spec, result, facts = given.run.spec, given.run.job.result or {}, given.facts
+    silent = TrainSpec.silent(given.run.method)
     lines = [
         [text(lang, f"field.TrainSpec.{name}.label"), number_text(spec[name]) if _is_number(spec[name]) else str(spec[name])]
         for name in _SETTINGS
-        if name in spec
+        if spec.get(name, "") != "" and name not in silent
     ]
     parts = [_table([text(lang, "model_card.table.setting"), text(lang, "model_card.table.value")], lines)]
     if facts:
@@ -125,7 +137,15 @@ def _procedure(given: CardFacts, lang: Lang) -> str:
 
 
 def _use(given: CardFacts) -> str:
-    """Python that loads the adapter on its base."""
+    """Python that loads the checkpoint."""
+    if _is_whole(given):
+        return (
+            "```python\n"
+            "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+            'model = AutoModelForCausalLM.from_pretrained("path/to/this/folder")\n'
+            'tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")\n'
+            "```"
+        )
     base = (given.base.ref or given.base.name).replace('"', "")
     return (
         "```python\n"

@@ -83,7 +83,8 @@ def _run(context: JobContext, spec: TrainSpec) -> dict[str, Any]:
     transformers.set_seed(spec.seed)
     transformers.logging.disable_progress_bar()
     device = device_of(context.settings, spec.precision)
-    model = adapted_model(base_folder(context.settings, spec.base.id), spec, device)
+    steps = spec.planned_steps(len(train_rows))
+    model = adapted_model(base_folder(context.settings, spec.base.id), spec, device, steps)
     context.check_stop()
 
     context.phase("piloting")
@@ -102,6 +103,7 @@ def _run(context: JobContext, spec: TrainSpec) -> dict[str, Any]:
         train_dataset=TokenRows([*longest, *usual]),
         callbacks=[clock],
         pad_id=pad_id(template),
+        spec=spec,
         in_order=True,
     )
     trainer.remove_callback(PrinterCallback)

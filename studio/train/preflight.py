@@ -18,8 +18,8 @@ from studio.train.spec import TrainSpec
 
 __all__ = ["Preflight", "look_ahead"]
 
-#: A checkpoint holds the adapter in float32, and two moments of it in the optimizer's state.
-_BYTES_PER_ADAPTER_PARAMETER = 12
+#: A checkpoint holds what was trained in float32, and at most two moments of it in the optimizer's state.
+_BYTES_PER_PARAMETER = 12
 
 #: What any training takes beside the weights, where the base's files say no more: libraries, activations.
 _OVERHEAD_BYTES = 2 * 2**30
@@ -62,6 +62,7 @@ def look_ahead(spec: TrainSpec, base: Base, dataset: DatasetInfo, view: Training
     outlook = None if shapes is None else outlook_of(spec, shapes, worst_batch(spec, view.lengths), settings)
     errors = [
         *_name_errors(spec),
+        *spec.problems(),
         *_row_errors(spec, base, view, n_train),
         *_memory_errors(spec, base, outlook),
         *_disk_errors(spec, base, shapes, settings),
@@ -119,8 +120,8 @@ def _memory_errors(spec: TrainSpec, base: Base, outlook: Outlook | None) -> list
 
 
 def _disk_errors(spec: TrainSpec, base: Base, shapes: Shapes | None, settings: Settings) -> list[StudioError]:
-    adapter = round(_USUAL_SHARE * base.parameters) if shapes is None else shapes.adapter_parameters(spec.lora_rank)
-    needed = _CHECKPOINTS * (adapter * _BYTES_PER_ADAPTER_PARAMETER + _CHECKPOINT_BYTES) + _SPARE_DISK_BYTES
+    trained = round(_USUAL_SHARE * base.parameters) if shapes is None else sum(spec.how.sizes(spec, shapes))
+    needed = _CHECKPOINTS * (trained * _BYTES_PER_PARAMETER + _CHECKPOINT_BYTES) + _SPARE_DISK_BYTES
     free = free_disk_bytes(settings.home)
     return [StudioError("error.train.no_disk", needed_bytes=needed, free_bytes=free)] if needed > free else []
 

@@ -23,7 +23,7 @@ from studio.jobs.tables import checkpoints, jobs, points, runs
 from studio.models.catalogue import ModelService
 from studio.settings import Settings
 from studio.train.preflight import Preflight, look_ahead
-from studio.train.spec import MAX_NAME, PRESETS, BaseRef, DatasetRef, Preset, TrainSpec
+from studio.train.spec import MAX_NAME, BaseRef, DatasetRef, Preset, TrainSpec, method_of, preset_values
 
 __all__ = ["Checkpoint", "Curves", "Run", "TrainService", "answers_as", "insert_run"]
 
@@ -42,6 +42,15 @@ class Run:
     spec: dict[str, Any]
     created_at: datetime
     job: Job
+
+    @property
+    def method(self) -> str:
+        return method_of(self.spec).name
+
+    @property
+    def rank(self) -> int | None:
+        """None where the method has none."""
+        return self.spec.get("lora_rank") if "lora_rank" in method_of(self.spec).fields else None
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,8 @@ class TrainService:
             if not values.get(name):
                 raise ConfigError(f"error.train.choose_{name}", field=name)
         preset = checked_preset(values.get("preset") or Preset.QUICK)
-        full = PRESETS[preset] | {name: value for name, value in values.items() if value is not None}
+        full = preset_values(preset, str(values.get("method") or "lora"))
+        full |= {name: value for name, value in values.items() if value is not None}
         if isinstance(full["base"], str):
             base = self._models.get(actor, full["base"])
             full["base"] = BaseRef(id=base.id, revision=base.revision)

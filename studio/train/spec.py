@@ -1,18 +1,21 @@
 """What a training is: one typed spec. The form, the CLI, the YAML and the help texts follow from these fields.
 
 `group` says where a field stands in the form, `level` whether it is shown at once or folded under "More settings".
-Its words are `field.TrainSpec.<name>.label` and `.help` in the catalogues.
+Its words are `field.TrainSpec.<name>.label` and `.help` in the catalogues. Fields of methods are declared with these.
 """
 
 from __future__ import annotations
 
+import difflib
 import math
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from studio.errors import ConfigError, StudioError
 from studio.jobs.spec import Spec
+from studio.train.methods import METHODS, Method, MethodFields, shown
 
 __all__ = [
     "MAX_NAME",
@@ -26,6 +29,8 @@ __all__ = [
     "Preset",
     "Probes",
     "TrainSpec",
+    "method_of",
+    "preset_values",
 ]
 
 
@@ -51,17 +56,29 @@ class Precision(StrEnum):
 
 
 class Bits(IntEnum):
-    """Bits a weight of the frozen base: 16 is as `precision` says, 4 is NF4 (QLoRA, arXiv:2305.14314)."""
+    """Bits a weight of the frozen base: 16 is as `precision` says, 8 is LLM.int8() (arXiv:2208.07339), 4 is NF4 (QLoRA,
+    arXiv:2305.14314).
+    """
 
     PLAIN = 16
+    INT8 = 8
     NF4 = 4
 
 
 class Optimizer(StrEnum):
-    """AdamW with its two moments in float32, or in 8 bits by blocks (Dettmers et al. 2021, arXiv:2110.02861)."""
+    """AdamW keeps two moments of each weight, Lion one (Chen et al. 2023, arXiv:2302.06675), Adafactor row and column sums
+    (Shazeer & Stern 2018, arXiv:1804.04235), SGD nothing; in float32, or in 8 bits by blocks (Dettmers et al. 2021,
+    arXiv:2110.02861). Paged ones move to the machine's memory when the card's is short.
+    """
 
     ADAMW = "adamw"
     ADAMW_8BIT = "adamw_8bit"
+    PAGED_ADAMW = "paged_adamw"
+    PAGED_ADAMW_8BIT = "paged_adamw_8bit"
+    LION = "lion"
+    LION_8BIT = "lion_8bit"
+    ADAFACTOR = "adafactor"
+    SGD = "sgd"
 
 
 class Probes(StrEnum):
@@ -89,48 +106,81 @@ class DatasetRef(BaseModel):
     hash: str
 
 
-def _shown(group: str, *, basic: bool = False) -> Any:
-    return {"group": group, "level": "basic" if basic else "advanced"}
+_method = shown("what", basic=True) | {"enum": "Method", "choices": tuple(METHODS)}
 
 
-class TrainSpec(Spec):
-    """A LoRA fine-tune of one base model on one dataset revision. Complete: the same spec gives the same numbers."""
+class TrainSpec(MethodFields, Spec):
+    """A fine-tune of one base model on one dataset revision. Complete: the same spec gives the same numbers."""
 
     kind: str = "train"
     name: str = Field(min_length=1, max_length=MAX_NAME)
     base: BaseRef
     dataset: DatasetRef
     preset: Preset = Preset.QUICK
-    seed: int = Field(42, ge=0, lt=2**31, json_schema_extra=_shown("steps"))
+    method: str = Field("lora", json_schema_extra=_method)
+    seed: int = Field(42, ge=0, lt=2**31, json_schema_extra=shown("steps"))
 
-    epochs: float = Field(2.0, gt=0, le=100, json_schema_extra=_shown("steps", basic=True))
-    learning_rate: float = Field(2e-3, gt=0, le=1, json_schema_extra=_shown("steps", basic=True))
-    lora_rank: int = Field(16, ge=1, le=512, json_schema_extra=_shown("adapter", basic=True))
-    max_seq_len: int = Field(512, ge=16, le=131072, json_schema_extra=_shown("data", basic=True))
+    epochs: float = Field(2.0, gt=0, le=100, json_schema_extra=shown("steps", basic=True))
+    learning_rate: float = Field(2e-3, gt=0, le=1, json_schema_extra=shown("steps", basic=True))
+    max_seq_len: int = Field(512, ge=16, le=131072, json_schema_extra=shown("data", basic=True))
 
-    lora_alpha: int = Field(32, ge=1, le=2048, json_schema_extra=_shown("adapter"))
-    lora_dropout: float = Field(0.0, ge=0, lt=1, json_schema_extra=_shown("adapter"))
-    bits: Bits = Field(Bits.PLAIN, json_schema_extra=_shown("adapter"))
-    precision: Precision = Field(Precision.AUTO, json_schema_extra=_shown("adapter"))
-    per_device_batch_size: int = Field(8, ge=1, le=1024, json_schema_extra=_shown("steps"))
-    gradient_accumulation_steps: int = Field(1, ge=1, le=1024, json_schema_extra=_shown("steps"))
-    max_steps: int = Field(0, ge=0, description="0: as many as the epochs take", json_schema_extra=_shown("steps"))
-    warmup_share: float = Field(0.05, ge=0, lt=1, json_schema_extra=_shown("steps"))
-    optimizer: Optimizer = Field(Optimizer.ADAMW, json_schema_extra=_shown("steps"))
-    gradient_checkpointing: bool = Field(False, json_schema_extra=_shown("steps"))
-    weight_decay: float = Field(0.0, ge=0, le=1, json_schema_extra=_shown("steps"))
-    max_grad_norm: float = Field(1.0, gt=0, le=100, json_schema_extra=_shown("steps"))
-    evaluations: int = Field(6, ge=1, le=100, json_schema_extra=_shown("evaluation"))
-    patience: int = Field(3, ge=0, le=100, json_schema_extra=_shown("evaluation"))
-    train_share: float = Field(1.0, gt=0, le=1, json_schema_extra=_shown("data"))
-    probes: Probes = Field(Probes.FEW, json_schema_extra=_shown("evaluation"))
-    own_probes: list[str] = Field(default_factory=list, max_length=MAX_OWN_PROBES, json_schema_extra=_shown("evaluation"))
+    bits: Bits = Field(Bits.PLAIN, json_schema_extra=shown("adapter"))
+    precision: Precision = Field(Precision.AUTO, json_schema_extra=shown("adapter"))
+    per_device_batch_size: int = Field(8, ge=1, le=1024, json_schema_extra=shown("steps"))
+    gradient_accumulation_steps: int = Field(1, ge=1, le=1024, json_schema_extra=shown("steps"))
+    max_steps: int = Field(0, ge=0, description="0: as many as the epochs take", json_schema_extra=shown("steps"))
+    warmup_share: float = Field(0.05, ge=0, lt=1, json_schema_extra=shown("steps"))
+    optimizer: Optimizer = Field(Optimizer.ADAMW, json_schema_extra=shown("steps"))
+    gradient_checkpointing: bool = Field(False, json_schema_extra=shown("steps"))
+    weight_decay: float = Field(0.0, ge=0, le=1, json_schema_extra=shown("steps"))
+    max_grad_norm: float = Field(1.0, gt=0, le=100, json_schema_extra=shown("steps"))
+    evaluations: int = Field(6, ge=1, le=100, json_schema_extra=shown("evaluation"))
+    patience: int = Field(3, ge=0, le=100, json_schema_extra=shown("evaluation"))
+    train_share: float = Field(1.0, gt=0, le=1, json_schema_extra=shown("data"))
+    probes: Probes = Field(Probes.FEW, json_schema_extra=shown("evaluation"))
+    own_probes: list[str] = Field(default_factory=list, max_length=MAX_OWN_PROBES, json_schema_extra=shown("evaluation"))
 
     @field_validator("own_probes", mode="before")
     @classmethod
     def _lines(cls, given: Any) -> Any:
         """A form gives them as lines of one text."""
         return [line.strip() for line in given.splitlines() if line.strip()] if isinstance(given, str) else given
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_bits(cls, given: Any) -> Any:
+        """LoRA on a quantised base is QLoRA, by whichever of the two it is asked for."""
+        if not isinstance(given, dict):
+            return given
+        method, bits = given.get("method") or "lora", given.get("bits")
+        if method == "qlora" and bits is None:
+            return given | {"bits": Bits.NF4}
+        if method == "lora" and bits is not None and str(bits) in (str(int(Bits.NF4)), str(int(Bits.INT8))):
+            return given | {"method": "qlora"}
+        return given
+
+    @field_validator("method")
+    @classmethod
+    def _known_method(cls, given: str) -> str:
+        if given not in METHODS:
+            near = next(iter(difflib.get_close_matches(given, METHODS, 1)), METHODS["lora"].name)
+            raise ConfigError("error.train.unknown_method", field="method", method=given, near=near, known=", ".join(METHODS))
+        return given
+
+    @property
+    def how(self) -> Method:
+        """The method by its name."""
+        return METHODS[self.method]
+
+    @staticmethod
+    def silent(method: str) -> set[str]:
+        """Fields that say nothing where this method trains."""
+        known = METHODS.get(method, METHODS["lora"])
+        return set(MethodFields.model_fields) - set(known.fields)
+
+    def problems(self) -> list[StudioError]:
+        """Fields that do not go together."""
+        return list(self.how.problems(self))
 
     def rows_of_share(self, n_rows: int) -> int:
         """Training rows that are taken of `n_rows`: at least one where there is one."""
@@ -142,6 +192,18 @@ class TrainSpec(Spec):
             return self.max_steps
         batches = math.ceil(n_rows / self.per_device_batch_size)
         return max(1, math.ceil(math.ceil(batches / self.gradient_accumulation_steps) * self.epochs))
+
+
+def method_of(spec: dict[str, Any]) -> Method:
+    """Of a run's spec as it lies in the database: those of earlier studios knew LoRA only, and said its bits."""
+    return METHODS.get(str(spec.get("method")), METHODS["lora" if spec.get("bits", 16) == Bits.PLAIN else "qlora"])
+
+
+def preset_values(preset: Preset, method: str) -> dict[str, Any]:
+    """What a preset changes where this method trains: its learning rate is in proportion to LoRA's."""
+    values = dict(PRESETS[preset])
+    values["learning_rate"] *= METHODS[method].rate if method in METHODS else 1.0
+    return values
 
 
 #: What each preset changes. Quick shows that it works, Standard is a sound default, Thorough takes its time and stops early.

@@ -20,6 +20,7 @@ from studio.ids import new_id, now
 from studio.jobs.queue import JobService
 from studio.jobs.spec import checked
 from studio.jobs.tables import sweep_runs, sweeps
+from studio.train.methods import METHODS
 from studio.train.service import Run, TrainService, insert_run
 from studio.train.spec import MAX_NAME, TrainSpec
 
@@ -150,7 +151,7 @@ class SweepService:
             differs = dict(zip(axes, values, strict=True))
             words = ", ".join(f"{name} {value}" for name, value in differs.items())
             name = f"{spec.name[: MAX_NAME - len(words) - 3]} · {words}"[:MAX_NAME]
-            one = checked(TrainSpec, spec.as_dict() | differs | {"name": name})
+            one = checked(TrainSpec, spec.as_dict() | _goes_along(spec, differs) | differs | {"name": name})
             specs.append((one, {axis: one.model_dump(mode="json")[axis] for axis in axes}))
         return specs
 
@@ -191,6 +192,14 @@ def _of_request(connection: sa.Connection, request_id: str | None) -> str | None
     if request_id is None:
         return None
     return connection.execute(sa.select(sweeps.c.id).where(sweeps.c.request_id == request_id)).scalar()
+
+
+def _goes_along(spec: TrainSpec, differs: Mapping[str, Any]) -> dict[str, Any]:
+    """What another method or other bits bring with them, unless the sweep goes over it as well."""
+    if "method" in differs and differs["method"] in METHODS:
+        method = METHODS[str(differs["method"])]
+        return dict(method.suggests) | {"learning_rate": spec.learning_rate * method.rate / spec.how.rate}
+    return {"method": "lora"} if "bits" in differs and spec.method == "qlora" else {}
 
 
 def doubling(losses: Sequence[float]) -> Doubling | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable
@@ -13,17 +12,16 @@ from typing import Any
 
 import torch
 from torch.utils.data import SequentialSampler
-from transformers import Trainer, TrainerControl, TrainerState
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from studio.train.batches import LengthBatches, TokenRows, collate
 from studio.train.checkpoints import CheckpointStore
 from studio.train.loss import head_is_plain, summed_nll, summed_nll_plain
+from studio.train.methods import Method
+from studio.train.spec import TrainSpec
 
 __all__ = ["StepFacts", "StudioTrainer", "evaluations_in_vain", "validation_losses"]
-
-_ADAPTER = "adapter_model.safetensors"
-
 
 @dataclass
 class StepFacts:
@@ -69,18 +67,23 @@ class StudioTrainer(Trainer):
     before_save: Callable[[int], None] | None = None
     control: TrainerControl
     state: TrainerState
+    optimizer: Any
 
     def __init__(
         self,
         *args: Any,
         pad_id: int,
+        spec: TrainSpec,
         checkpoints: CheckpointStore | None = None,
         patience: int = 0,
         order_batch: int | None = None,
         in_order: bool = False,
         **kwargs: Any,
     ) -> None:
+        self._method = spec.how
+        self._spec = spec
         super().__init__(*args, data_collator=partial(collate, pad_id=pad_id), **kwargs)
+        self.add_callback(_AfterUpdate(self._method, self.model))
         self._checkpoints = checkpoints
         self._patience = patience
         self._order_batch = order_batch
@@ -114,7 +117,18 @@ class StudioTrainer(Trainer):
         step.targets += n_targets
         step.rows += inputs["rows"].tolist()
         step.row_losses.append(by_row)
-        return total / (n_targets if num_items_in_batch is None else num_items_in_batch)
+        loss = total / (n_targets if num_items_in_batch is None else num_items_in_batch)
+        penalty = self._method.penalty(model) if model.training else None
+        if penalty is not None:  # its gradient, not its value: the curve stays the loss in nats per token
+            loss = loss + (penalty - penalty.detach()) / self.args.gradient_accumulation_steps
+        return loss
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        groups = self._method.groups(self.model, self._spec)
+        if groups is not None and self.optimizer is None:
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            self.optimizer = kind(groups, **options)
+        return super().create_optimizer(model)
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         """Trainer's, with a clock: while it waits for rows, the model does nothing."""
@@ -188,32 +202,24 @@ class StudioTrainer(Trainer):
         self._checkpoints.save(step, val_loss=loss, best=self.state.best_global_step == step, fill=self._fill)
 
     def _fill(self, folder: Path) -> None:
-        """The adapter in PEFT's format, and what the steps after this one depend on.
-
-        PEFT's own `save_pretrained` would ask the hub for a config under our id of the base at every save, and write a model
-        card of blanks.
-        """
-        from peft import get_peft_model_state_dict
-        from safetensors.torch import save_file
-
-        weights = get_peft_model_state_dict(self.model, save_embedding_layers=False)
-        save_file(weights, folder / _ADAPTER, metadata={"format": "pt"})
-        config = copy.copy(self.model.peft_config["default"])
-        config.inference_mode = True  # whoever loads it as it is gets no gradients
-        config.save_pretrained(str(folder))
+        """What was trained, and what the steps after this one depend on."""
+        self._method.save(self.model, folder)
         self._save_optimizer_and_scheduler(str(folder))
         self._save_scaler(str(folder))
         self._save_rng_state(str(folder))
         self.state.save_to_json(str(folder / TRAINER_STATE_NAME))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """The adapter's weights, safetensors only, onto the adapter that is there; each of them has to be in the file."""
-        from peft import get_peft_model_state_dict, set_peft_model_state_dict
-        from safetensors.torch import load_file
+        """The trained weights, safetensors only, onto those that are there."""
+        self._method.load(self.model, Path(resume_from_checkpoint))
 
-        weights = load_file(Path(resume_from_checkpoint) / _ADAPTER)
-        expected = get_peft_model_state_dict(self.model, save_embedding_layers=False)
-        if weights.keys() != expected.keys():
-            odd = sorted(weights.keys() ^ expected.keys())
-            raise RuntimeError(f"{resume_from_checkpoint} is of another adapter: {odd[:3]}")
-        set_peft_model_state_dict(self.model, weights)
+
+class _AfterUpdate(TrainerCallback):
+    """Lets a method see every update while the gradients are still there."""
+
+    def __init__(self, method: Method, model: Any) -> None:
+        self._method = method
+        self._model = model
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._method.after_update(self._model, state.global_step)

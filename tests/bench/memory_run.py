@@ -52,7 +52,7 @@ def main(folder: Path, case: dict[str, Any]) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as out:
         more = {"max_steps": case["steps"], "save_strategy": "no", "warmup_steps": 0}
         arguments = training_arguments(spec, device, Path(out), n_train=len(rows), validates=False, **more)
-        trainer = StudioTrainer(model=model, args=arguments, train_dataset=TokenRows(rows), pad_id=0, in_order=True)
+        trainer = StudioTrainer(model=model, args=arguments, train_dataset=TokenRows(rows), pad_id=0, spec=spec, in_order=True)
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
         assert trainer.choose_loss(TokenRows(rows))

@@ -142,7 +142,7 @@ def test_the_header_tells_no_time_that_is_left_of_what_is_stopping(shown: Shown,
 def test_a_run_is_called_by_its_method(shown: Shown) -> None:
     """Also one of the time before there was a choice."""
     for bits, method in (({}, "LoRA"), ({"bits": 16}, "LoRA"), ({"bits": 4}, "QLoRA")):
-        spec = {name: value for name, value in SPEC.items() if name != "bits"} | bits
+        spec = {name: value for name, value in SPEC.items() if name not in ("bits", "method")} | bits
         with shown.services.db.write() as connection:
             connection.execute(runs.update().values(spec=spec))
         assert f" · {method} r=8" in shown.draw("en", saved=False, state="queued")[0]

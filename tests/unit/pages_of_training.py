@@ -29,7 +29,7 @@ def training_pages(w: str, run: Some, base: Some, job: Some) -> dict[str, dict[s
     facts = {"device": w, "precision": "float32", "trainable": 5, "parameters": 9, "versions": {w: w}}
     facts["predicted"] = {"total": 5, "low": 4, "high": 6}
     dataset = Some(id=w, name=w, revision=2)
-    spec = {"bits": 4, "lora_rank": 8, "preset": "quick", "seed": 4, "dataset": {"id": w, "revision": 1, "hash": w}}
+    spec = {"preset": "quick", "seed": 4, "dataset": {"id": w, "revision": 1, "hash": w}}
     run = Some(**vars(run) | {"spec": spec | {"base": {"id": w, "revision": w}}, "dataset_id": w})
     lineage = Some(
         run=run,

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from jinja2 import nodes
 
 from components.data_tab import _VIEWS
+from components.train_tab import GROUPS
 from studio.access import RULES
 from studio.data.card import Card
 from studio.data.checks import CHECKS, check_of
@@ -35,6 +36,7 @@ from studio.jobs.kinds import KINDS
 from studio.jobs.queue import JobState
 from studio.settings import ROOT
 from studio.text import LANGS, bytes_text, duration_text, error_text, has_text, lang_of, number_text, text
+from studio.train.methods import METHODS
 from studio.train.spec import Preset, TrainSpec
 
 # --- formatters -------------------------------------------------------------------------------------------------------
@@ -330,6 +332,8 @@ def made_keys() -> dict[str, list[str]]:
         "row kinds": [f"rows.kind_{kind}" for kind in ROW_KINDS],
         "splits": [f"split.{split}" for split in (*SPLITS, "none", "all")],
         "shapes": [f"data.shape.{shape.name}" for shape in FORMATS],
+        "methods": [f"enum.Method.{method}{part}" for method in METHODS for part in ("", ".help")],
+        "groups": [f"form.group.{group}" for group in GROUPS],
         "presets": [f"enum.Preset.{preset}" for preset in Preset],
         "fields": [f"field.TrainSpec.{name}.{part}" for name in fields for part in ("label", "help")],
         "card": [f"field.Card.{name}.{part}" for name in Card.model_fields for part in ("label", "help")],

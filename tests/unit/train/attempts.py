@@ -195,12 +195,13 @@ def warm(home: Path, spec: dict[str, Any]) -> None:
     from transformers import TrainingArguments
 
     from studio.train.model import Device, adapted_model
-    from studio.train.spec import TrainSpec
+    from studio.train.spec import Bits, TrainSpec
     from studio.train.trainer import StudioTrainer
 
     with tempfile.TemporaryDirectory() as folder:
-        model = adapted_model(home / "models" / spec["base"]["id"], TrainSpec.model_validate(spec), Device("cpu", False))
-        StudioTrainer(model=model, args=TrainingArguments(folder, use_cpu=True, report_to="none"), pad_id=0)
+        plain = TrainSpec.model_validate(spec).model_copy(update={"method": "lora", "bits": Bits.PLAIN})
+        model = adapted_model(home / "models" / spec["base"]["id"], plain, Device("cpu", False))
+        StudioTrainer(model=model, args=TrainingArguments(folder, use_cpu=True, report_to="none"), pad_id=0, spec=plain)
     del model
     gc.collect()
     gc.freeze()  # children need not look through all of this again

@@ -16,6 +16,7 @@ from studio.data.render import Template
 from studio.data.snapshot import SnapshotRow
 from studio.train.batches import IGNORED, LengthBatches, TokenRow, TokenRows, collate, render_rows, share_of_rows
 from studio.train.trainer import StudioTrainer
+from tests.unit.train.methods import spec_of
 
 PAD = 7
 
@@ -112,7 +113,7 @@ def test_the_trainers_loader_gives_every_row_once_and_reshuffles(tmp_path: Path)
         remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
-    Watched(model=LlamaForCausalLM(config), args=arguments, train_dataset=rows, pad_id=0).train()
+    Watched(model=LlamaForCausalLM(config), args=arguments, train_dataset=rows, pad_id=0, spec=spec_of()).train()
     assert [sum(len(batch) for batch in seen[at : at + 6]) for at in (0, 6)] == [21, 21]
     assert len(seen) == 12
     assert widths[:6] != widths[6:]

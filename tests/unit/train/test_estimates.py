@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from studio.train.estimates import shapes_of
-from studio.train.preflight import _BYTES_PER_ADAPTER_PARAMETER, _CHECKPOINT_BYTES
+from studio.train.preflight import _BYTES_PER_PARAMETER, _CHECKPOINT_BYTES
 from studio.train.spec import Bits, Precision
+from tests.unit.train.methods import sizes_of
 from tests.unit.train.runs import Training
 
 
@@ -26,7 +27,7 @@ def test_adapter_and_weights_worked_out_by_hand(tmp_path: Path) -> None:
     write_header(tmp_path / "model-00002-of-00002.safetensors", layer)
     shapes = shapes_of(tmp_path)
     assert shapes is not None
-    assert shapes.adapter_parameters(4) == 4 * (16 + 8)
+    assert sum(sizes_of(shapes, lora_rank=4)) == 4 * (16 + 8)
     assert shapes.weight_bytes(Bits.PLAIN, Precision.FLOAT32) == 4 * (800 + 128 + 8 + 800)
     assert shapes.weight_bytes(Bits.PLAIN, Precision.BFLOAT16) == 2 * (800 + 128 + 8 + 800)
     # 128 weights: 64 bytes, 2 scales of a byte; the float32 for 256 scales is a hundredth of a byte here.
@@ -41,7 +42,7 @@ def test_the_real_adapter_has_as_many(tiny_base_folder: Path) -> None:
     assert shapes is not None
     model = AutoModelForCausalLM.from_pretrained(tiny_base_folder)
     adapted = get_peft_model(model, LoraConfig(r=3, target_modules="all-linear", task_type="CAUSAL_LM"))
-    assert shapes.adapter_parameters(3) == sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
+    assert sum(sizes_of(shapes, lora_rank=3)) == sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
     total = sum(weight.numel() for name, weight in adapted.named_parameters() if "lora_" not in name)
     assert shapes.weight_bytes(Bits.PLAIN, Precision.AUTO) == 4 * total
 
@@ -51,7 +52,7 @@ def test_a_real_checkpoint_is_as_large(new_training: Callable[..., Training], ti
     run.finished()
     shapes = shapes_of(tiny_base_folder)
     assert shapes is not None
-    expected = shapes.adapter_parameters(64) * _BYTES_PER_ADAPTER_PARAMETER
+    expected = sum(sizes_of(shapes, lora_rank=64)) * _BYTES_PER_PARAMETER
     (told,) = run.bodies("checkpoint_saved")
     assert expected < told["bytes"] < expected + _CHECKPOINT_BYTES
 

@@ -22,6 +22,7 @@ from studio.train.batches import IGNORED, TokenRows, render_rows
 from studio.train.trainer import StudioTrainer
 from tests.unit.data.conftest import FAMILIES, model_folder
 from tests.unit.data.made import dataset, rows_of
+from tests.unit.train.methods import spec_of
 
 __all__ = ["model_folder"]
 
@@ -63,7 +64,7 @@ def batches(rows: TokenRows, folder: Path) -> list[Tokens]:
     arguments = TrainingArguments(
         output_dir=str(folder), per_device_train_batch_size=3, remove_unused_columns=False, seed=1, **options
     )
-    trainer = StudioTrainer(model=LlamaForCausalLM(config), args=arguments, train_dataset=rows, pad_id=PAD)
+    trainer = StudioTrainer(model=LlamaForCausalLM(config), args=arguments, train_dataset=rows, pad_id=PAD, spec=spec_of())
     found = []
     for batch in trainer.get_train_dataloader():
         lengths = batch.get("attention_mask", torch.ones_like(batch["input_ids"])).sum(1).tolist()

@@ -46,10 +46,19 @@ def test_a_grid_is_every_combination_with_its_values_as_the_fields_read_them(
     for item in sweep.runs:
         own = item.run.spec
         assert item.values.items() <= own.items()
-        assert own | {"name": "", "learning_rate": 0, "bits": 0} == spec.as_dict() | {"name": "", "learning_rate": 0, "bits": 0}
+        swept = {"name": "", "learning_rate": 0, "bits": 0, "method": ""}
+        assert own | swept == spec.as_dict() | swept
+        assert own["method"] == ("lora" if own["bits"] == 16 else "qlora")
     assert [job.name for job in services.jobs.active(actor)] == [item.run.name for item in sweep.runs]
     assert {services.sweeps.of_run(actor, item.run.id) for item in sweep.runs} == {sweep_id}
     assert set(services.sweeps.list(actor).values()) == {(sweep_id, "rates")}
+
+
+def test_a_sweep_over_methods_takes_along_what_each_asks_for(services: Services, actor: Actor, spec: TrainSpec) -> None:
+    grid = services.sweeps.specs(actor, spec, {"method": ["lora", "qlora", "dora", "full"]})
+    told = {one.method: (one.bits, one.learning_rate / spec.learning_rate) for one, _ in grid}
+    assert told == {"lora": (16, 1), "qlora": (4, 1), "dora": (16, 1), "full": (16, pytest.approx(0.05))}
+    assert [one.problems() for one, _ in grid] == [[]] * 4
 
 
 def test_the_same_wish_is_one_sweep(services: Services, actor: Actor, spec: TrainSpec) -> None:

@@ -1,0 +1,32 @@
+"""Prompt learning: the model stays as it is, and what stands before its input is learned.
+
+    prompt tuning   n vectors in the place of n tokens, at the input (Lester et al. 2021, arXiv:2104.08691)
+    P-tuning        the same, written by a small network while it trains (Liu et al. 2021, arXiv:2103.10385)
+    prefix tuning   n keys and values in every layer (Li & Liang 2021, arXiv:2101.00190), of which P-tuning v2 is a name as well
+
+Nothing can be merged, and the model answers otherwise than its base from the first step on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from studio.train.methods.base import Method, shown
+
+__all__ = ["Virtual", "VirtualFields"]
+
+
+class VirtualFields(BaseModel):
+    virtual_tokens: int = Field(20, ge=1, le=1000, json_schema_extra=shown("adapter", basic=True))
+
+
+class Virtual(Method):
+    fields = tuple(VirtualFields.model_fields)
+    starts_as_base = False
+    merges = False
+
+    def applied(self, model: Any, spec: Any, steps: int) -> Any:
+        model.requires_grad_(False)  # PEFT leaves that to itself in other methods only
+        return super().applied(model, spec, steps)
