@@ -15,6 +15,7 @@ import gradio as gr
 from components import card_panel, doctor_panel, import_panel, mix_panel, split_panel, tokens_panel
 from components.page import EDITORS, LATEST, PRIVATE, READ, Page, actor_of, ids_of, moved, render
 from studio.access import Actor
+from studio.data.examples import Reading
 from studio.jobs.queue import Job
 
 __all__ = ["build"]
@@ -185,7 +186,7 @@ def _head(page: Page, actor: Actor, dataset: str, view: str) -> str:
     base = next(iter(page.services.models.ready(actor)), None)
     seen = None
     if base is not None and view == "rows":
-        seen = page.services.data.training_view(actor, dataset, base.id, max_seq_len=_DEFAULT_LIMIT)
+        seen = page.services.data.training_view(actor, dataset, base.id, Reading(max_seq_len=_DEFAULT_LIMIT))
     return render(
         "dataset",
         page.lang,

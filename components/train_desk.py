@@ -15,6 +15,7 @@ from studio.errors import StudioError
 from studio.jobs.queue import Job
 from studio.train.methods import MethodFields
 from studio.train.spec import TrainSpec
+from studio.train.stages import StageFields
 
 __all__ = ["Desk"]
 
@@ -42,11 +43,11 @@ class Desk:
         return [self.plan, self.start, self.asked, self.yaml, self.kept, *self._come_and_go().values()]
 
     def _come_and_go(self) -> dict[str, gr.Column]:
-        """Columns of fields that not every method reads."""
-        return {name: self.columns[name] for name in MethodFields.model_fields}
+        """Columns of fields that not every method or stage reads."""
+        return {name: self.columns[name] for name in (*MethodFields.model_fields, *StageFields.model_fields)}
 
     def _columns(self, values: dict[str, Any]) -> list[Any]:
-        silent = TrainSpec.silent(str(values.get("method")))
+        silent = TrainSpec.silent(str(values.get("method")), str(values.get("stage")))
         return [gr.update(visible=name not in silent) for name in self._come_and_go()]
 
     def look(self, actor: Actor, values: dict[str, Any], *, asked: Any = "", changed: Any = ()) -> tuple[Any, ...]:

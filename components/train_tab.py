@@ -22,7 +22,7 @@ __all__ = ["build"]
 #: Seconds between looks while a base is on its way or a pilot runs.
 _TICK_S = 3
 #: Parts of the folded settings, in their order.
-GROUPS = ("adapter", "steps", "data", "evaluation")
+GROUPS = ("adapter", "preference", "steps", "data", "evaluation")
 
 #: Where a window keeps what its form holds.
 _KEPT = "studio-train"
@@ -30,7 +30,7 @@ _KEPT = "studio-train"
 
 def build(page: Page) -> None:
     t, lang = page.t, page.lang
-    form, silent = Form(), TrainSpec.silent(METHODS["lora"].name)
+    form, silent = Form(), TrainSpec.silent("lora", "sft")
     presets = [(t(f"enum.Preset.{preset.value}"), preset.value) for preset in Preset]
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
@@ -149,14 +149,14 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         return (*seen, *recipe_panel.known(desk, actor_of(request), values, goal), address)
 
     @page.event("run.read")
-    def take_preset(request: gr.Request, chosen: str, method: str) -> list[Any]:
-        values = preset_values(Preset(chosen), method)
+    def take_preset(request: gr.Request, chosen: str, method: str, stage: str) -> list[Any]:
+        values = preset_values(Preset(chosen), method, stage)
         return [values[name] for name in preset_fields]
 
     @page.event("run.read")
-    def take_method(request: gr.Request, chosen: str, method: str) -> list[Any]:
+    def take_method(request: gr.Request, chosen: str, method: str, stage: str) -> list[Any]:
         """What goes with it: its learning rate, the bits of the base."""
-        values = preset_values(Preset(chosen), method) | METHODS[method].suggests
+        values = preset_values(Preset(chosen), method, stage) | METHODS[method].suggests
         return [values[name] for name in goes_along]
 
     @page.event("run.start")
@@ -185,17 +185,18 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         open_tab, None, opened, inputs_kwargs=with_goal | {"kept": desk.kept}, **LATEST
     )
     timer.tick(tick, None, opened, inputs_kwargs=with_goal, **READ)
-    what = [fields["preset"], fields["method"]]
+    what = [fields["preset"], fields["method"], fields["stage"]]
     fields["preset"].input(take_preset, what, [fields[name] for name in preset_fields], **LATEST).then(
         look_again, None, desk.seen, inputs_kwargs=fields, **READ
     )
-    fields["method"].input(take_method, what, [fields[name] for name in goes_along], **LATEST).then(
-        look_again, None, desk.seen, inputs_kwargs=fields, **READ
-    )
+    for name in ("method", "stage"):
+        fields[name].input(take_method, what, [fields[name] for name in goes_along], **LATEST).then(
+            look_again, None, desk.seen, inputs_kwargs=fields, **READ
+        )
     for name, widget in fields.items():
         if name in ("base", "dataset"):
             widget.input(look_at_others, None, [*desk.seen, *recipe.known, page.note], inputs_kwargs=with_goal, **LATEST)
-        elif name not in ("preset", "method"):
+        elif name not in ("preset", "method", "stage"):
             widget.input(look_again, None, desk.seen, inputs_kwargs=fields, **LATEST)
         if isinstance(widget, gr.Textbox):
             # Gradio tells `input` of keys alone: not of what is pasted, nor of Chinese, which an input method writes.

@@ -14,14 +14,15 @@ import sqlalchemy as sa
 from studio.access import Actor, allows
 from studio.data import find, index_job, store
 from studio.data.card import Card
+from studio.data.examples import Reading, examples_or_refused
 from studio.data.filters import Filter
 from studio.data.holding import holds
 from studio.data.importer import Inspection, inspect_file
 from studio.data.jobs import ImportFile, ImportSpec, import_rows
 from studio.data.locks import lock_state, locked_digests
 from studio.data.making import Once, sweep
-from studio.data.refusal import is_locked, rendered_or_refused
-from studio.data.render import Piece, Rendered, Template, pieces, render
+from studio.data.refusal import is_locked
+from studio.data.render import Piece, Template, pieces, render
 from studio.data.tables import datasets, rows
 from studio.data.templates import template_of
 from studio.data.uploads import stage, upload_path
@@ -30,7 +31,7 @@ from studio.jobs.queue import insert_job
 from studio.jobs.spec import checked
 from studio.settings import ROOT, Settings
 
-__all__ = ["DataService", "ImportSpec", "Imported", "TrainingView"]
+__all__ = ["DataService", "ImportSpec", "Imported", "TrainingView", "together"]
 
 #: Up to this size a file is imported in the request's thread; a larger one by a job (CONTRACTS 4).
 _SMALL_BYTES = 5_000_000
@@ -57,7 +58,8 @@ class Imported:
 class TrainingView:
     """How a dataset's rows would be used with one base and one limit. `refused` counts rows by reason; `lengths` are the
     training rows' (tokens, targets), the longest first; `unended` counts those whose last trained token ends no answer, `leaked`
-    those whose question stands in the test split of the same dataset.
+    those whose question stands in the test split of the same dataset; `n_examples` is what the training rows come to, of which
+    a long text makes several.
     """
 
     counts: dict[str, int]
@@ -71,6 +73,39 @@ class TrainingView:
     lengths: list[tuple[int, int]] = field(default_factory=list)
     unended: int = 0
     leaked: int = 0
+    n_examples: int = 0
+
+
+def together(views: Sequence[tuple[TrainingView, float]]) -> TrainingView:
+    """Several datasets as one: training rows by their weights, all the others once."""
+    if len(views) == 1 and views[0][1] == 1:
+        return views[0][0]
+    counts: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    for view, weight in views:
+        refused += Counter(view.refused)
+        counts += Counter({split: round(n * weight) if split == "train" else n for split, n in view.counts.items()})
+
+    def summed(name: str) -> int:
+        return int(sum(getattr(view, name) for view, _ in views))
+
+    def weighted(name: str) -> int:
+        return round(float(sum(getattr(view, name) * weight for view, weight in views)))
+
+    return TrainingView(
+        counts=dict(counts),
+        refused=dict(refused),
+        tokens=weighted("tokens"),
+        target_tokens=weighted("target_tokens"),
+        longest=max(view.longest for view, _ in views),
+        n_seen=summed("n_seen"),
+        n_rows=summed("n_rows"),
+        refused_rows=[row for view, _ in views for row in view.refused_rows],
+        lengths=sorted((item for view, _ in views for item in view.lengths), reverse=True),
+        unended=summed("unended"),
+        leaked=summed("leaked"),
+        n_examples=weighted("n_examples"),
+    )
 
 
 class DataService:
@@ -235,7 +270,7 @@ class DataService:
 
     @allows("dataset.read")
     def training_view(
-        self, actor: Actor, dataset_id: str, base_id: str, *, max_seq_len: int, limit: int = _VIEW_ROWS
+        self, actor: Actor, dataset_id: str, base_id: str, reading: Reading, *, limit: int = _VIEW_ROWS
     ) -> TrainingView:
         """Render up to `limit` rows as training would, and count what trains and what is refused, and why.
 
@@ -243,37 +278,40 @@ class DataService:
         """
         info = store.dataset_info(self._db, dataset_id)
         template = template_of(self._settings, base_id)
-        key = (dataset_id, info.revision, info.content_hash, lock_state(self._db), id(template), max_seq_len, limit)
+        key = (dataset_id, info.revision, info.content_hash, lock_state(self._db), id(template), reading, limit)
         if key not in self._views:
             if len(self._views) >= _KEPT_VIEWS:
                 self._views.pop(next(iter(self._views)))
-            self._views[key] = self._view(info, template, max_seq_len, limit)
+            self._views[key] = self._view(info, template, reading, limit)
         return self._views[key]
 
-    def _view(self, info: store.DatasetInfo, template: Template, max_seq_len: int, limit: int) -> TrainingView:
+    def _view(self, info: store.DatasetInfo, template: Template, reading: Reading, limit: int) -> TrainingView:
         counts: Counter[str] = Counter()
         refused: Counter[str] = Counter()
         refused_rows: list[tuple[int, str]] = []
         lengths: list[tuple[int, int]] = []
-        tokens = targets = longest = seen = unended = 0
+        tokens = targets = longest = seen = unended = n_examples = 0
         locked = locked_digests(self._db)
         for row in store.iter_rows(self._db, info.id, info.revision):
             if seen >= limit:
                 break
             seen += 1
             is_test = is_locked(row.split, row.prompt_hash, locked)
-            rendered, reason = rendered_or_refused(row.kind, row.content, template, max_seq_len, is_locked=is_test)
-            if rendered is None:
+            found, reason = examples_or_refused(row.kind, row.content, template, reading, is_locked=is_test)
+            if found is None:
                 assert reason is not None
                 refused[reason] += 1
                 refused_rows.append((row.id, reason))
                 continue
             counts[row.split or "none"] += 1
-            longest = max(longest, len(rendered.ids))
+            longest = max(longest, *(example.width for example in found))
             if row.split == "train":
-                tokens, targets = tokens + len(rendered.ids), targets + rendered.n_targets
-                lengths.append((len(rendered.ids), rendered.n_targets))
-                unended += _last_target(rendered) not in template.end_ids
+                n_examples += len(found)
+                tokens += sum(example.n_tokens for example in found)
+                targets += sum(example.n_targets for example in found)
+                lengths += [(example.width, example.n_targets) for example in found]
+                ends = [example.last_target for example in found if reading.purpose not in ("text", "grpo")]
+                unended += any(end not in template.end_ids for end in ends)
         return TrainingView(
             counts=dict(counts),
             refused=dict(refused),
@@ -285,6 +323,7 @@ class DataService:
             refused_rows=refused_rows[:50],
             lengths=sorted(lengths, reverse=True),
             unended=unended,
+            n_examples=n_examples,
             leaked=self._leaked(info) if info.counts.get("test") else 0,
         )
 
@@ -295,8 +334,3 @@ class DataService:
         query = sa.select(sa.func.count()).where(here, rows.c.split == "train", rows.c.prompt_hash.in_(tested))
         with self._db.read() as connection:
             return int(connection.execute(query).scalar_one())
-
-
-def _last_target(rendered: Rendered) -> int | None:
-    """The last token whose loss counts."""
-    return next((token for token, counts in zip(rendered.ids[::-1], rendered.loss_mask[::-1], strict=True) if counts), None)

@@ -144,9 +144,11 @@ def _series(event: Event) -> list[tuple[str, Any]]:
     body = event.body
     if event.kind == "step_finished":
         named = [("train/loss", body["loss"])]
-        return named + [(f"train/{name}", body[name]) for name in _STEP_SERIES if body.get(name) is not None]
+        named += [(f"train/{name}", body[name]) for name in _STEP_SERIES if body.get(name) is not None]
+        return named + [(f"train/{name}", value) for name, value in body.get("scores", {}).items()]
     if event.kind == "evaluated":
-        return [(f"{body['split']}/loss", body["loss"])]
+        named = [(f"{body['split']}/loss", body["loss"])] if body["loss"] is not None else []
+        return named + [(f"{body['split']}/{name}", value) for name, value in body["scores"].items()]
     return []
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from studio.train.spec import Optimizer, TrainSpec
 
 if TYPE_CHECKING:
-    from transformers import TrainingArguments
-
-    from studio.train.model import Device
+    from studio.train.stages.base import Parts
 
 __all__ = ["training_arguments"]
 
@@ -28,16 +26,15 @@ _OPTIMIZERS = {
 }
 
 
-def training_arguments(
-    spec: TrainSpec, device: Device, folder: Path, *, n_train: int, validates: bool, **more: Any
-) -> TrainingArguments:
-    """`more` goes over what the spec says."""
+def training_arguments(spec: TrainSpec, parts: Parts, more: Mapping[str, Any], kind: Any = None) -> Any:
+    """`TrainingArguments`, or TRL's `kind` of them; `more` goes over what the spec says."""
     from transformers import TrainingArguments
 
+    device, n_train, validates = parts.device, len(parts.train_rows), len(parts.validation_rows) > 0
     total_steps = spec.planned_steps(n_train)
     every = max(1, math.ceil(total_steps / spec.evaluations))
     usual: dict[str, Any] = {
-        "output_dir": str(folder),
+        "output_dir": str(parts.folder),
         "num_train_epochs": spec.epochs,
         "max_steps": spec.max_steps or -1,
         "learning_rate": spec.learning_rate,
@@ -46,6 +43,7 @@ def training_arguments(
         "activation_checkpointing": spec.gradient_checkpointing,
         "activation_checkpointing_kwargs": {"use_reentrant": False},
         "warmup_steps": round(spec.warmup_share * total_steps),
+        "neftune_noise_alpha": spec.neftune_alpha or None,
         "weight_decay": spec.weight_decay,
         "max_grad_norm": spec.max_grad_norm,
         "per_device_train_batch_size": spec.per_device_batch_size,
@@ -68,4 +66,6 @@ def training_arguments(
         "remove_unused_columns": False,
         "dataloader_pin_memory": device.name == "cuda",
     }
-    return TrainingArguments(**usual | more)
+    if kind is not None:  # TRL's default is another
+        usual["gradient_checkpointing"] = False
+    return (kind or TrainingArguments)(**usual | dict(more))

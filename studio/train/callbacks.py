@@ -19,7 +19,7 @@ from studio.train.detectors import Evaluation, Finding, Step, Watch
 from studio.train.history import seen_before, step_seconds
 from studio.train.probes import Probe, probes_of
 from studio.train.spec import TrainSpec
-from studio.train.trainer import StudioTrainer
+from studio.train.stepping import Stepping
 
 __all__ = ["ProbeRounds", "TellEvents", "TimeSteps"]
 
@@ -39,7 +39,7 @@ class TellEvents(TrainerCallback):
     Checkpoints tell of themselves: what is told, and when, is part of how they are written.
     """
 
-    trainer: StudioTrainer
+    trainer: Stepping
 
     def __init__(self, context: JobContext) -> None:
         self._context = context
@@ -83,6 +83,7 @@ class TellEvents(TrainerCallback):
             target_tokens=done.targets,
             seconds=self._step_seconds,
             mem_bytes=_memory_bytes(),
+            scores={ours: logs[theirs] for theirs, ours in self.trainer.score_names.items() if theirs in logs},
         )
         seen = Step(state.global_step, loss, grad_norm, self._step_seconds, done.waited, done.rows, done.losses())
         self._tell(self._watch.step(seen))
@@ -99,7 +100,8 @@ class TellEvents(TrainerCallback):
         assert metrics is not None
         self._evaluations_left = max(0, self._evaluations_left - 1)
         loss = metrics["eval_loss"]
-        self._context.events.write("evaluated", step=state.global_step, split="validation", loss=loss, scores={})
+        scores = {name.removeprefix("eval_"): value for name, value in metrics.items() if name != "eval_loss"}
+        self._context.events.write("evaluated", step=state.global_step, split="validation", loss=loss, scores=scores)
         self._tell(self._watch.evaluated(Evaluation(state.global_step, loss)))
 
     def _tell(self, findings: list[Finding]) -> None:
@@ -131,7 +133,7 @@ class TimeSteps(TrainerCallback):
 class ProbeRounds:
     """Asks the run's questions and tells the answers, one event each, `probe_answered`."""
 
-    def __init__(self, context: JobContext, spec: TrainSpec, template: Template, trainer: StudioTrainer) -> None:
+    def __init__(self, context: JobContext, spec: TrainSpec, template: Template, trainer: Stepping) -> None:
         self._context = context
         self.probes = probes_of(spec)
         self._template = template

@@ -90,9 +90,10 @@ class Fitted:
 def worst_batch(spec: TrainSpec, lengths: Lengths) -> Batch:
     """The longest rows together; `lengths` are (tokens, targets), the longest first. Without any: full rows, all targets."""
     taken = [item for item in lengths if item[0] <= spec.max_seq_len][: spec.per_device_batch_size]
+    rows = (len(taken) or spec.per_device_batch_size) * spec.to_what.sequences
     if not taken:
-        return Batch(spec.per_device_batch_size, spec.max_seq_len, spec.per_device_batch_size * spec.max_seq_len)
-    return Batch(len(taken), taken[0][0], max(1, sum(targets for _, targets in taken)))
+        return Batch(rows, spec.max_seq_len, rows * spec.max_seq_len)
+    return Batch(rows, taken[0][0], max(1, sum(targets for _, targets in taken)))
 
 
 def outlook_of(spec: TrainSpec, shapes: Shapes, batch: Batch, settings: Settings) -> Outlook:

@@ -8,41 +8,25 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from studio.data.render import Template
 from studio.jobs.context import JobContext, StoppedByRequest
 from studio.jobs.spec import checked
 from studio.models.catalogue import base_folder
-from studio.train.arguments import training_arguments
 from studio.train.checkpoints import CheckpointStore
 from studio.train.estimates import shapes_of
 from studio.train.faults import told_plainly
 from studio.train.fit import eased, worst_batch
 from studio.train.history import base_loss, evaluation_seconds, seconds_before
 from studio.train.memory import footprint
-from studio.train.rows import pad_id, rows_of
+from studio.train.rows import rows_of
 from studio.train.spec import TrainSpec
-
-if TYPE_CHECKING:
-    from studio.train.batches import TokenRows
-    from studio.train.model import Device
+from studio.train.stages import Parts
+from studio.train.start import started_from
 
 __all__ = ["run_training"]
 
 log = logging.getLogger("studio.train")
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """What a training is put together from."""
-
-    device: Device
-    model: Any
-    template: Template
-    train_rows: TokenRows
-    validation_rows: TokenRows
 
 
 def run_training(context: JobContext) -> dict[str, Any]:
@@ -73,19 +57,17 @@ def _run(context: JobContext) -> dict[str, Any]:
     import transformers
 
     from studio.train.callbacks import ProbeRounds
-    from studio.train.model import adapted_model, device_of
+    from studio.train.model import device_of, load_base
 
     transformers.set_seed(spec.seed)
     transformers.logging.disable_progress_bar()
     device = device_of(context.settings, spec.precision)
-    steps = spec.planned_steps(len(train_rows))
-    model = adapted_model(base_folder(context.settings, spec.base.id), spec, device, steps)
+    base = base_folder(context.settings, spec.base.id)
+    model, start = load_base(base, spec, device), started_from(context.settings, spec)
     context.check_stop()
 
-    parts = _Parts(device, model, template, train_rows, validation_rows)
+    parts = Parts(device, model, template, base, train_rows, validation_rows, context.folder.path, start)
     trainer = _trainer(context, spec, asked, parts, checkpoints)
-    fast = trainer.choose_loss(train_rows)
-    log.info("head and loss on target positions only: %s", "yes" if fast else "no, this head is not a plain product")
     loss_of_base = _base_loss(context, trainer, validation_rows)
     ask = ProbeRounds(context, spec, template, trainer)
     if not any(event.kind == "probe_answered" for event in context.history) and not context.resumed_from_step:
@@ -95,7 +77,7 @@ def _run(context: JobContext) -> dict[str, Any]:
     trainer.loss_of_base = loss_of_base
     context.check_stop()
 
-    context.phase("training", facts=_facts(context, spec, parts))
+    context.phase("training", facts=_facts(context, spec, parts, trainer.model))
     step = context.resumed_from_step
     trainer.go_on(context.folder.checkpoint(step) if step else None)
     result = _result(trainer, loss_of_base, seconds_before(context.history) + time.monotonic() - started)
@@ -114,30 +96,19 @@ def _base_loss(context: JobContext, trainer: Any, rows: Any) -> float | None:
     if not rows or context.resumed_from_step:  # the adapter of a checkpoint is not the base
         return None
     context.phase("evaluating")
-    loss = float(trainer.mean_nll(rows))
-    context.events.write("evaluated", step=0, split="validation", loss=loss, scores={})
-    return loss
+    found = trainer.measured(rows)
+    context.events.write("evaluated", step=0, split="validation", loss=found.loss, scores=found.scores)
+    return float(found.loss)
 
 
-def _trainer(context: JobContext, spec: TrainSpec, asked: TrainSpec, parts: _Parts, checkpoints: CheckpointStore) -> Any:
+def _trainer(context: JobContext, spec: TrainSpec, asked: TrainSpec, parts: Parts, checkpoints: CheckpointStore) -> Any:
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
     from studio.train.callbacks import TellEvents
-    from studio.train.trainer import StudioTrainer
 
-    n_train, validates = len(parts.train_rows), len(parts.validation_rows) > 0
     tell = TellEvents(context)
-    trainer = StudioTrainer(
-        model=parts.model,
-        args=training_arguments(spec, parts.device, context.folder.path, n_train=n_train, validates=validates),
-        train_dataset=parts.train_rows,
-        eval_dataset=parts.validation_rows if validates else None,
-        callbacks=[tell],
-        pad_id=pad_id(parts.template),
-        spec=spec,
-        checkpoints=checkpoints,
-        patience=spec.patience,
-        order_batch=asked.per_device_batch_size,
+    trainer = spec.to_what.trainer(
+        spec, parts, checkpoints=checkpoints, order_batch=asked.per_device_batch_size, callbacks=[tell]
     )
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
@@ -145,14 +116,14 @@ def _trainer(context: JobContext, spec: TrainSpec, asked: TrainSpec, parts: _Par
     return trainer
 
 
-def _facts(context: JobContext, spec: TrainSpec, parts: _Parts) -> dict[str, Any]:
+def _facts(context: JobContext, spec: TrainSpec, parts: Parts, model: Any) -> dict[str, Any]:
     """For the lineage, and the memory that was predicted for these very rows."""
     from studio.train.facts import facts_of
 
-    facts = facts_of(parts.device, parts.model)
+    facts = facts_of(parts.device, model)
     shapes = shapes_of(base_folder(context.settings, spec.base.id))
     if shapes is not None:
-        lengths = sorted(((len(row.ids), row.n_targets) for row in parts.train_rows.rows), reverse=True)
+        lengths = sorted(((row.width, row.n_targets) for row in parts.train_rows.rows), reverse=True)
         kind: Literal["cpu", "cuda"] = "cuda" if parts.device.name == "cuda" else "cpu"
         expected = footprint(spec, shapes, worst_batch(spec, lengths), device=kind, bf16=parts.device.bf16)
         facts["predicted"] = {"total": expected.total, "low": expected.low, "high": expected.high}
@@ -162,7 +133,7 @@ def _facts(context: JobContext, spec: TrainSpec, parts: _Parts) -> dict[str, Any
 def _result(trainer: Any, loss_of_base: float | None, seconds: float) -> dict[str, Any]:
     """`seconds` are those of all attempts; the best step is the last one where nothing was evaluated."""
     from studio.train.facts import peak_bytes
-    from studio.train.trainer import validation_losses
+    from studio.train.stepping import validation_losses
 
     state = trainer.state
     best_step = state.best_global_step or state.global_step

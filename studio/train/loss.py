@@ -41,7 +41,7 @@ def summed_nll(model: Any, batch: dict[str, torch.Tensor]) -> BatchLoss:
     targets = batch["labels"][:, 1:]  # (B, T-1): position t predicts token t+1
     counts = targets != IGNORED
     logits = head(hidden[:, :-1][counts]).float()  # (N, V)
-    return _summed(functional.cross_entropy(logits, targets[counts], reduction="none"), counts)
+    return _summed(functional.cross_entropy(logits, targets[counts], reduction="none"), counts, batch)
 
 
 def summed_nll_plain(model: Any, batch: dict[str, torch.Tensor]) -> BatchLoss:
@@ -54,14 +54,18 @@ def summed_nll_plain(model: Any, batch: dict[str, torch.Tensor]) -> BatchLoss:
     targets = batch["labels"][:, 1:]
     counts = targets != IGNORED
     losses = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none")
-    return _summed(losses.view(targets.shape)[counts], counts)
+    return _summed(losses.view(targets.shape)[counts], counts, batch)
 
 
-def _summed(losses: torch.Tensor, counts: torch.Tensor) -> BatchLoss:
-    """`losses` (N) stand where `counts` (B, T-1) is true, row by row."""
+def _summed(losses: torch.Tensor, counts: torch.Tensor, batch: dict[str, torch.Tensor]) -> BatchLoss:
+    """`losses` (N) stand where `counts` (B, T-1) is true, row by row. Rows that were packed into one are told apart again."""
     row_of = counts.nonzero()[:, 0]  # (N)
-    sums = torch.zeros(len(counts), device=losses.device).index_add_(0, row_of, losses.detach().float())
-    return BatchLoss(losses.sum(), len(losses), sums / counts.sum(1).clamp(min=1))
+    if "position_ids" in batch:
+        row_of = (batch["position_ids"] == 0).cumsum(1)[:, 1:][counts] - 1
+    n_rows = len(batch["rows"]) if "rows" in batch else len(counts)
+    sums = torch.zeros(n_rows, device=losses.device).index_add_(0, row_of, losses.detach().float())
+    n_of = torch.bincount(row_of, minlength=n_rows)
+    return BatchLoss(losses.sum(), len(losses), sums / n_of.clamp(min=1))
 
 
 @torch.no_grad()

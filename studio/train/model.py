@@ -13,7 +13,7 @@ from studio.errors import ConfigError
 from studio.settings import Settings
 from studio.train.spec import Bits, Precision, TrainSpec
 
-__all__ = ["Device", "adapted_model", "device_of"]
+__all__ = ["Device", "adapted_model", "device_of", "load_base"]
 
 log = logging.getLogger("studio.train")
 
@@ -45,6 +45,11 @@ def device_of(settings: Settings, precision: Precision) -> Device:
 
 def adapted_model(folder: Path, spec: TrainSpec, device: Device, steps: int = 1) -> Any:
     """The base of `folder` with what the spec's method trains on it; `steps` are the optimizer updates to come."""
+    return spec.how.applied(load_base(folder, spec, device), spec, steps)
+
+
+def load_base(folder: Path, spec: TrainSpec, device: Device) -> Any:
+    """The base of `folder`, in the numbers that the spec asks for."""
     from transformers import AutoModelForCausalLM
 
     quantised = {} if spec.bits == Bits.PLAIN else _quantised(spec.bits, device)
@@ -53,12 +58,10 @@ def adapted_model(folder: Path, spec: TrainSpec, device: Device, steps: int = 1)
     )
     model.config.use_cache = False
     _keep_trainable(model)
-    # PEFT's prepare_model_for_kbit_training is left out: freezing is done here, and a base whose embeddings and head are
+    # PEFT's prepare_model_for_kbit_training is left out: PEFT freezes what it adapts, and a base whose embeddings and head are
     # cast to float32 takes more memory than its 4-bit layers save; LoRA's own weights are float32 already.
-    adapted = spec.how.applied(model, spec, steps)
-    trainable = sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)
-    log.info("%s, %s, %d bits, %d trainable parameters", spec.method, device, spec.bits, trainable)
-    return adapted
+    log.info("%s, %s, %d bits", spec.method, device, spec.bits)
+    return model
 
 
 def _quantised(bits: Bits, device: Device) -> dict[str, Any]:

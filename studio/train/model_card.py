@@ -119,7 +119,7 @@ def _data(given: CardFacts, lang: Lang) -> str:
 
 def _procedure(given: CardFacts, lang: Lang) -> str:
     spec, result, facts = given.run.spec, given.run.job.result or {}, given.facts
-    silent = TrainSpec.silent(given.run.method)
+    silent = TrainSpec.silent(given.run.method, spec.get("stage", "sft"))
     lines = [
         [text(lang, f"field.TrainSpec.{name}.label"), number_text(spec[name]) if _is_number(spec[name]) else str(spec[name])]
         for name in _SETTINGS

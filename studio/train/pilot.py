@@ -19,14 +19,15 @@ from studio.jobs.context import JobContext
 from studio.jobs.resources import free_memory_bytes
 from studio.jobs.spec import Spec, checked
 from studio.models.catalogue import base_folder
-from studio.train.arguments import training_arguments
 from studio.train.faults import told_plainly
-from studio.train.rows import pad_id, rows_of
+from studio.train.rows import rows_of
 from studio.train.spec import TrainSpec
+from studio.train.stages import Parts
+from studio.train.start import started_from
 
 if TYPE_CHECKING:
-    from studio.train.batches import TokenRow, TokenRows
-    from studio.train.trainer import StudioTrainer
+    from studio.train.batches import TokenRows
+    from studio.train.stepping import Stepping
 
 __all__ = ["PilotSpec", "digest_of", "run_pilot"]
 
@@ -77,44 +78,36 @@ def _run(context: JobContext, spec: TrainSpec) -> dict[str, Any]:
     from studio.train.batches import LengthBatches, TokenRows
     from studio.train.callbacks import TimeSteps
     from studio.train.facts import device_bytes, facts_of, peak_bytes
-    from studio.train.model import adapted_model, device_of
-    from studio.train.trainer import StudioTrainer
+    from studio.train.model import device_of, load_base
 
     transformers.set_seed(spec.seed)
     transformers.logging.disable_progress_bar()
     device = device_of(context.settings, spec.precision)
-    steps = spec.planned_steps(len(train_rows))
-    model = adapted_model(base_folder(context.settings, spec.base.id), spec, device, steps)
+    base = base_folder(context.settings, spec.base.id)
+    model, start = load_base(base, spec, device), started_from(context.settings, spec)
     context.check_stop()
 
     context.phase("piloting")
     rows = train_rows.rows
     size = min(spec.per_device_batch_size, len(rows))
-    longest = sorted(rows, key=lambda row: len(row.ids), reverse=True)[:size]
-    order = list(LengthBatches([len(row.ids) for row in rows], size, spec.seed))
+    longest = sorted(rows, key=lambda row: row.width, reverse=True)[:size]
+    order = list(LengthBatches([row.width for row in rows], size, spec.seed))
     usual = [rows[at] for at in order[: _TIMED * size]]
     n_steps = 1 + len(usual) // size
-    more = {"max_steps": n_steps, "gradient_accumulation_steps": 1, "save_strategy": "no", "warmup_steps": 0}
-    arguments = training_arguments(spec, device, context.folder.path, n_train=len(rows), validates=False, **more)
+    more: dict[str, Any] = {"max_steps": n_steps, "gradient_accumulation_steps": 1, "warmup_steps": 0}
+    more |= {"save_strategy": "no", "eval_strategy": "no", "metric_for_best_model": None}
     clock = TimeSteps(context)
-    trainer = StudioTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=TokenRows([*longest, *usual]),
-        callbacks=[clock],
-        pad_id=pad_id(template),
-        spec=spec,
-        in_order=True,
-    )
+    tried, few = TokenRows([*longest, *usual]), _few(validation_rows)
+    parts = Parts(device, model, template, base, tried, few, context.folder.path, start)
+    trainer = spec.to_what.trainer(spec, parts, in_order=True, callbacks=[clock], more=more)
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
-    trainer.choose_loss(train_rows)
     ready_s = time.monotonic() - began
     trainer.train()
     context.check_stop()
     peak = peak_bytes()
     timed = max(1, n_steps - 2) * size  # the last ones: the longest batch and the one after it warm up
-    tokens_per_s = sum(len(row.ids) for row in usual[-timed:]) / sum(clock.seconds[-max(1, n_steps - 2) :])
+    tokens_per_s = sum(row.n_tokens for row in usual[-timed:]) / sum(clock.seconds[-max(1, n_steps - 2) :])
     evaluations_s = _evaluations_s(context, spec, trainer, template, validation_rows)
     seconds = ready_s + _passes(spec, rows, size) / tokens_per_s + evaluations_s
     limit = device_bytes() or free
@@ -126,32 +119,36 @@ def _run(context: JobContext, spec: TrainSpec) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "steps": spec.planned_steps(len(rows)),
         "rows": size,
-        "width": len(longest[0].ids),
-        "facts": facts_of(device, model),
+        "width": longest[0].width,
+        "facts": facts_of(device, trainer.model),
     }
 
 
-def _passes(spec: TrainSpec, rows: Sequence[TokenRow], size: int) -> float:
+def _passes(spec: TrainSpec, rows: Sequence[Any], size: int) -> float:
     """Tokens that all steps together read."""
-    mean = sum(len(row.ids) for row in rows) / len(rows)
+    mean = float(sum(row.n_tokens for row in rows) / len(rows))
     if spec.max_steps:
         return mean * spec.max_steps * size * spec.gradient_accumulation_steps
     return mean * spec.epochs * len(rows)
 
 
+def _few(rows: TokenRows) -> TokenRows:
+    """Some of them, from all over."""
+    from studio.train.batches import TokenRows
+
+    return TokenRows(rows.rows[:: max(1, len(rows.rows) // _TRIED)][:_TRIED])
+
+
 def _evaluations_s(
-    context: JobContext, spec: TrainSpec, trainer: StudioTrainer, template: Template, validation_rows: TokenRows
+    context: JobContext, spec: TrainSpec, trainer: Stepping, template: Template, validation_rows: TokenRows
 ) -> float:
     """Seconds of all evaluations and probes, from a few rows and a few questions."""
-    from studio.train.batches import TokenRows
     from studio.train.callbacks import ProbeRounds
 
     seconds = 0.0
-    if validation_rows.rows:
-        few = validation_rows.rows[:: max(1, len(validation_rows.rows) // _TRIED)][:_TRIED]
-        started = time.monotonic()
-        trainer.mean_nll(TokenRows(few))
-        seconds += (time.monotonic() - started) * len(validation_rows.rows) / len(few)
+    if few := _few(validation_rows).rows:
+        trainer.measured(_few(validation_rows))
+        seconds += trainer.evaluation_seconds * len(validation_rows.rows) / len(few)
     asked = ProbeRounds(context, spec, template, trainer)
     if asked.probes:
         started = time.monotonic()

@@ -85,8 +85,7 @@ class PlanService:
         shapes = shapes_of(base_folder(self._settings, spec.base.id))
         if shapes is None:
             raise ConfigError("error.train.no_shapes", field="base")
-        view = self._data.training_view(actor, spec.dataset.id, spec.base.id, max_seq_len=spec.max_seq_len)
-        lengths = view.lengths
+        lengths = self._train.view(actor, spec).lengths
 
         def predict(changed: TrainSpec) -> Any:
             return outlook_of(changed, shapes, worst_batch(changed, lengths), self._settings)

@@ -57,7 +57,7 @@ class Preflight:
 def look_ahead(spec: TrainSpec, base: Base, dataset: DatasetInfo, view: TrainingView, settings: Settings) -> Preflight:
     """Check a complete spec against its base, its rows and the machine. Collects every problem."""
     share = view.n_rows / view.n_seen if view.n_seen else 1.0
-    n_train = round(view.counts.get("train", 0) * share)
+    n_train = round(view.n_examples * share)
     shapes = shapes_of(base_folder(settings, base.id))
     outlook = None if shapes is None else outlook_of(spec, shapes, worst_batch(spec, view.lengths), settings)
     errors = [
@@ -82,7 +82,7 @@ def look_ahead(spec: TrainSpec, base: Base, dataset: DatasetInfo, view: Training
 
 def _tokens(spec: TrainSpec, view: TrainingView, n_train: int) -> int:
     """Tokens that all steps together read: the mean row's, times the rows that the steps take."""
-    seen = view.counts.get("train", 0)
+    seen = view.n_examples
     if not seen:
         return 0
     rows_read = spec.epochs * n_train

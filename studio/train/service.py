@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from studio.access import Actor, allows
-from studio.data.service import DataService
+from studio.data.service import DataService, TrainingView, together
 from studio.db import Database
 from studio.errors import ConfigError, JobError, NotFoundError, StudioError
 from studio.ids import new_id, now
@@ -106,7 +106,7 @@ class TrainService:
             if not values.get(name):
                 raise ConfigError(f"error.train.choose_{name}", field=name)
         preset = checked_preset(values.get("preset") or Preset.QUICK)
-        full = preset_values(preset, str(values.get("method") or "lora"))
+        full = preset_values(preset, str(values.get("method") or "lora"), str(values.get("stage") or "sft"))
         full |= {name: value for name, value in values.items() if value is not None}
         if isinstance(full["base"], str):
             base = self._models.get(actor, full["base"])
@@ -123,8 +123,15 @@ class TrainService:
         if base.state != "ready":
             return Preflight(errors=[StudioError("error.model.not_ready", field="base", base=base.name).as_dict()])
         dataset = self._data.get(actor, spec.dataset.id)
-        view = self._data.training_view(actor, spec.dataset.id, spec.base.id, max_seq_len=spec.max_seq_len)
-        return look_ahead(spec, base, dataset, view, self._settings)
+        return look_ahead(spec, base, dataset, self.view(actor, spec), self._settings)
+
+    @allows("run.read")
+    def view(self, actor: Actor, spec: TrainSpec) -> TrainingView:
+        """How the rows of all its datasets would be used, each as often as its weight says."""
+        views = [
+            (self._data.training_view(actor, share.id, spec.base.id, spec.reading), share.weight) for share in spec.datasets
+        ]
+        return together(views)
 
     @allows("run.read")
     def free_name(self, actor: Actor, wanted: str) -> str:

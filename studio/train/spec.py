@@ -13,9 +13,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from studio.data.examples import Reading
 from studio.errors import ConfigError, StudioError
 from studio.jobs.spec import Spec
 from studio.train.methods import METHODS, Method, MethodFields, shown
+from studio.train.stages import STAGES, Stage, StageFields
 
 __all__ = [
     "MAX_NAME",
@@ -24,6 +26,7 @@ __all__ = [
     "BaseRef",
     "Bits",
     "DatasetRef",
+    "DatasetShare",
     "Optimizer",
     "Precision",
     "Preset",
@@ -36,6 +39,9 @@ __all__ = [
 
 #: Characters of a run's name.
 MAX_NAME = 120
+
+#: Datasets of one training.
+MAX_DATASETS = 8
 
 #: Questions of one's own that a run answers at every evaluation.
 MAX_OWN_PROBES = 40
@@ -106,10 +112,19 @@ class DatasetRef(BaseModel):
     hash: str
 
 
+class DatasetShare(DatasetRef):
+    """`weight`: how often a pass over the data takes its training rows: 2 twice, 0.5 the same half of them each time."""
+
+    weight: float = Field(1.0, gt=0, le=100)
+
+
 _method = shown("what", basic=True) | {"enum": "Method", "choices": tuple(METHODS)}
 
 
-class TrainSpec(MethodFields, Spec):
+_stage = shown("what", basic=True) | {"enum": "Stage", "choices": tuple(STAGES)}
+
+
+class TrainSpec(MethodFields, StageFields, Spec):
     """A fine-tune of one base model on one dataset revision. Complete: the same spec gives the same numbers."""
 
     kind: str = "train"
@@ -117,7 +132,10 @@ class TrainSpec(MethodFields, Spec):
     base: BaseRef
     dataset: DatasetRef
     preset: Preset = Preset.QUICK
+    also: list[DatasetShare] = Field(default_factory=list, max_length=MAX_DATASETS - 1)
+    stage: str = Field("sft", json_schema_extra=_stage)
     method: str = Field("lora", json_schema_extra=_method)
+    start_from: str = Field("", pattern=r"^$|^run_[0-9a-z]{26}@[1-9][0-9]*$")
     seed: int = Field(42, ge=0, lt=2**31, json_schema_extra=shown("steps"))
 
     epochs: float = Field(2.0, gt=0, le=100, json_schema_extra=shown("steps", basic=True))
@@ -137,6 +155,10 @@ class TrainSpec(MethodFields, Spec):
     evaluations: int = Field(6, ge=1, le=100, json_schema_extra=shown("evaluation"))
     patience: int = Field(3, ge=0, le=100, json_schema_extra=shown("evaluation"))
     train_share: float = Field(1.0, gt=0, le=1, json_schema_extra=shown("data"))
+    system_prompt: str = Field("", max_length=8000, json_schema_extra=shown("data"))
+    packing: bool = Field(False, json_schema_extra=shown("data"))
+    group_by_length: bool = Field(True, json_schema_extra=shown("data"))
+    neftune_alpha: float = Field(0.0, ge=0, le=100, json_schema_extra=shown("data"))
     probes: Probes = Field(Probes.FEW, json_schema_extra=shown("evaluation"))
     own_probes: list[str] = Field(default_factory=list, max_length=MAX_OWN_PROBES, json_schema_extra=shown("evaluation"))
 
@@ -172,15 +194,43 @@ class TrainSpec(MethodFields, Spec):
         """The method by its name."""
         return METHODS[self.method]
 
+    @field_validator("stage")
+    @classmethod
+    def _known_stage(cls, given: str) -> str:
+        if given not in STAGES:
+            near = next(iter(difflib.get_close_matches(given, STAGES, 1)), STAGES["sft"].name)
+            raise ConfigError("error.train.unknown_stage", field="stage", stage=given, near=near, known=", ".join(STAGES))
+        return given
+
+    @property
+    def to_what(self) -> Stage:
+        """The stage by its name."""
+        return STAGES[self.stage]
+
+    @property
+    def reading(self) -> Reading:
+        """How its rows are read."""
+        return Reading(self.to_what.name, self.max_seq_len, self.system_prompt.strip())
+
+    @property
+    def datasets(self) -> list[DatasetShare]:
+        """All that it trains on, the first one with weight 1."""
+        return [DatasetShare(**self.dataset.model_dump()), *self.also]
+
     @staticmethod
-    def silent(method: str) -> set[str]:
-        """Fields that say nothing where this method trains."""
-        known = METHODS.get(method, METHODS["lora"])
-        return set(MethodFields.model_fields) - set(known.fields)
+    def silent(method: str, stage: str) -> set[str]:
+        """Fields that say nothing where this method trains to this end."""
+        how, to_what = METHODS.get(method, METHODS["lora"]), STAGES.get(stage, STAGES["sft"])
+        return (set(MethodFields.model_fields) | set(StageFields.model_fields)) - {*how.fields, *to_what.fields}
 
     def problems(self) -> list[StudioError]:
         """Fields that do not go together."""
-        return list(self.how.problems(self))
+        twice = len({share.id for share in self.datasets}) < len(self.datasets)
+        return [
+            *self.how.problems(self),
+            *self.to_what.problems(self),
+            *([ConfigError("error.train.dataset_twice", field="also")] if twice else []),
+        ]
 
     def rows_of_share(self, n_rows: int) -> int:
         """Training rows that are taken of `n_rows`: at least one where there is one."""
@@ -199,10 +249,13 @@ def method_of(spec: dict[str, Any]) -> Method:
     return METHODS.get(str(spec.get("method")), METHODS["lora" if spec.get("bits", 16) == Bits.PLAIN else "qlora"])
 
 
-def preset_values(preset: Preset, method: str) -> dict[str, Any]:
-    """What a preset changes where this method trains: its learning rate is in proportion to LoRA's."""
+def preset_values(preset: Preset, method: str, stage: str) -> dict[str, Any]:
+    """What a preset changes where this method trains to this end: its learning rate is in proportion to that of LoRA on
+    answers.
+    """
     values = dict(PRESETS[preset])
-    values["learning_rate"] *= METHODS[method].rate if method in METHODS else 1.0
+    factor = (METHODS[method].rate if method in METHODS else 1.0) * (STAGES[stage].rate if stage in STAGES else 1.0)
+    values["learning_rate"] = float(f"{values['learning_rate'] * factor:.3g}")
     return values
 
 

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from studio.data.render import Template
 from studio.train.spec import Precision, TrainSpec
 
 
@@ -30,17 +31,16 @@ def main(folder: Path, case: dict[str, Any]) -> dict[str, int]:
     import transformers
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-    from studio.train.arguments import training_arguments
     from studio.train.batches import IGNORED, TokenRow, TokenRows
     from studio.train.facts import peak_bytes
-    from studio.train.model import Device, adapted_model
-    from studio.train.trainer import StudioTrainer
+    from studio.train.model import Device, load_base
+    from studio.train.stages import Parts
 
     spec = TrainSpec.model_validate(case["spec"])
     device = Device("cpu", spec.precision == Precision.BFLOAT16)
     transformers.set_seed(spec.seed)
     libraries = peak_bytes()
-    model = adapted_model(folder, spec, device)
+    model = load_base(folder, spec, device)
     loaded = peak_bytes()
     draw = torch.Generator().manual_seed(0)
     rows = []
@@ -51,8 +51,8 @@ def main(folder: Path, case: dict[str, Any]) -> dict[str, int]:
         rows.append(TokenRow(number, ids, [IGNORED] * n_prompt + ids[n_prompt:]))
     with tempfile.TemporaryDirectory() as out:
         more = {"max_steps": case["steps"], "save_strategy": "no", "warmup_steps": 0}
-        arguments = training_arguments(spec, device, Path(out), n_train=len(rows), validates=False, **more)
-        trainer = StudioTrainer(model=model, args=arguments, train_dataset=TokenRows(rows), pad_id=0, spec=spec, in_order=True)
+        parts = Parts(device, model, Template.load(folder), folder, TokenRows(rows), TokenRows([]), Path(out))
+        trainer = spec.to_what.trainer(spec, parts, in_order=True, more=more)
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
         assert trainer.choose_loss(TokenRows(rows))

@@ -38,6 +38,7 @@ from studio.settings import ROOT
 from studio.text import LANGS, bytes_text, duration_text, error_text, has_text, lang_of, number_text, text
 from studio.train.methods import METHODS
 from studio.train.spec import Preset, TrainSpec
+from studio.train.stages import STAGES
 
 # --- formatters -------------------------------------------------------------------------------------------------------
 
@@ -333,6 +334,7 @@ def made_keys() -> dict[str, list[str]]:
         "splits": [f"split.{split}" for split in (*SPLITS, "none", "all")],
         "shapes": [f"data.shape.{shape.name}" for shape in FORMATS],
         "methods": [f"enum.Method.{method}{part}" for method in METHODS for part in ("", ".help")],
+        "stages": [f"enum.Stage.{stage}{part}" for stage in STAGES for part in ("", ".help")],
         "groups": [f"form.group.{group}" for group in GROUPS],
         "presets": [f"enum.Preset.{preset}" for preset in Preset],
         "fields": [f"field.TrainSpec.{name}.{part}" for name in fields for part in ("label", "help")],

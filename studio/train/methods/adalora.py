@@ -38,6 +38,7 @@ class _AdaLora(Lora):
     name = "adalora"
     fields = (*LoraFields.model_fields, *AdaLoraFields.model_fields)
     in_vllm = False
+    starts_from_own = False  # its ranks have been given away
     adapter_is_all = False  # its file leaves out what is pruned for now and may come back
 
     def sizes(self, spec: TrainSpec, shapes: Shapes) -> list[int]:

@@ -47,10 +47,16 @@ class Method:
     merges = True
     """It can be worked into the base's weights, after which nothing of it is left to load."""
 
+    starts_from_own = True
+    """Its checkpoints hold all that going on from them takes."""
+
     in_vllm = False
     """vLLM loads its checkpoints as they are; others are offered merged, where they can be."""
 
     takes_quantised = True
+    packs = True
+    """Rows may stand end to end."""
+
     recomputes = True
     """Activations may be thrown away and computed again (gradient checkpointing)."""
 
@@ -65,6 +71,10 @@ class Method:
             yield ConfigError("error.train.not_quantised", field="bits", method=self.name, bits=int(spec.bits))
         if spec.gradient_checkpointing and not self.recomputes:
             yield ConfigError("error.train.not_recomputed", field="gradient_checkpointing", method=self.name)
+        if spec.packing and not self.packs:
+            yield ConfigError("error.train.not_packed_by", field="packing", method=self.name)
+        if spec.start_from and not self.starts_from_own:
+            yield ConfigError("error.train.no_start", field="start_from", method=self.name)
 
     def sizes(self, spec: TrainSpec, shapes: Shapes) -> list[int]:
         """Elements of every tensor that is trained."""
@@ -76,13 +86,28 @@ class Method:
         """PEFT's configuration; `steps` are the optimizer updates to come."""
         raise NotImplementedError
 
+    def prepared(self, model: Any, spec: TrainSpec) -> Any:
+        """The base as it has to be before anything is put on it."""
+        return model
+
     def applied(self, model: Any, spec: TrainSpec, steps: int) -> Any:
         """The base with what is trained on it; all else is frozen."""
         from peft import get_peft_model
 
+        model = self.prepared(model, spec)
         adapted = get_peft_model(model, self.config(model, spec, steps))
         adapted.peft_config["default"].base_model_name_or_path = spec.base.id
         return adapted
+
+    def start(self, model: Any, folder: Path) -> None:
+        """Begin where a finished checkpoint of this method stands: its weights, and nothing of how it was trained."""
+        from peft import load_peft_weights, set_peft_model_state_dict
+
+        weights = load_peft_weights(str(folder), device="cpu")
+        result = set_peft_model_state_dict(model, weights)
+        missing = [name for name in result.missing_keys if ".default" in name]
+        if missing or result.unexpected_keys:
+            raise RuntimeError(f"{folder} is of another adapter: {[*missing, *result.unexpected_keys][:3]}")
 
     def groups(self, model: Any, spec: TrainSpec) -> list[dict[str, Any]] | None:
         """Parameters with settings of their own for the optimizer; None where all are alike."""

@@ -27,10 +27,16 @@ class _Full(Method):
     def sizes(self, spec: TrainSpec, shapes: Shapes) -> list[int]:
         return [*(outputs * inputs for outputs, inputs in shapes.linear), shapes.other_parameters]
 
-    def applied(self, model: Any, spec: TrainSpec, steps: int) -> Any:
+    def prepared(self, model: Any, spec: TrainSpec) -> Any:
         model.float()  # an update is too small for bfloat16, and would be rounded away
         model.requires_grad_(True)
         return model
+
+    def applied(self, model: Any, spec: TrainSpec, steps: int) -> Any:
+        return self.prepared(model, spec)
+
+    def start(self, model: Any, folder: Path) -> None:
+        self.load(model, folder)
 
     def save(self, model: Any, folder: Path) -> None:
         base = Path(model.config.name_or_path)

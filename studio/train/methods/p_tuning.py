@@ -16,6 +16,7 @@ __all__ = ["P_TUNING"]
 class _PTuning(Virtual):
     name = "p_tuning"
     rate = 1.0
+    starts_from_own = False
     adapter_is_all = False  # its file holds what the network wrote, not the network
 
     def sizes(self, spec: TrainSpec, shapes: Shapes) -> list[int]:

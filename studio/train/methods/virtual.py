@@ -27,6 +27,8 @@ class Virtual(Method):
     starts_as_base = False
     merges = False
 
-    def applied(self, model: Any, spec: Any, steps: int) -> Any:
-        model.requires_grad_(False)  # PEFT leaves that to itself in other methods only
-        return super().applied(model, spec, steps)
+    packs = False  # they stand before the first row only
+
+    def prepared(self, model: Any, spec: Any) -> Any:
+        model.requires_grad_(False)  # as PEFT does itself in other methods
+        return model

@@ -9,6 +9,7 @@ import pytest
 
 from studio.access import Actor
 from studio.data import locks, store
+from studio.data.examples import Reading
 from studio.data.locks import lock_state, locked_digests
 from studio.data.refusal import is_locked
 from studio.data.revisions import Editor
@@ -31,7 +32,7 @@ def with_test_rows(db: Database, *questions: str) -> str:
 
 
 def refused(services: Services, actor: Actor, dataset_id: str) -> dict[str, int]:
-    return services.data.training_view(actor, dataset_id, "tiny", max_seq_len=256).refused
+    return services.data.training_view(actor, dataset_id, "tiny", Reading(max_seq_len=256)).refused
 
 
 # --- lock and unlock --------------------------------------------------------------------------------------------------
@@ -162,8 +163,8 @@ def test_a_view_counts_what_a_lock_keeps_out_in_every_dataset(services: Services
     assert before == {}
     services.splits.lock(actor, held)
     assert refused(services, actor, other) == {"data.refused.locked_test": 2}
-    own = services.data.training_view(actor, held, "tiny", max_seq_len=256)
+    own = services.data.training_view(actor, held, "tiny", Reading(max_seq_len=256))
     assert own.refused["data.refused.locked_test"] == 1
-    assert own.counts == {"test": 1, "train": 1}
+    assert own.counts == {"test": 2, "train": 1}, "a prompt with its answer is learned as well"
     services.splits.unlock(actor, held)
     assert refused(services, actor, other) == {}

@@ -13,6 +13,7 @@ from studio.access import Actor
 from studio.data import find, store
 from studio.data.bulk import apply_bulk, preview_bulk
 from studio.data.edits import RowChanges
+from studio.data.examples import Reading
 from studio.data.filters import Filter
 from studio.data.jobs import ImportFile, ImportSpec
 from studio.data.mix import MixPart, MixSpec
@@ -115,5 +116,5 @@ def test_a_file_that_a_model_wrote_is_imported_as_drafts_whatever_splits_it_name
 
 def test_drafts_are_in_no_training(services: Services, actor: Actor, db: Database, tiny_base: Base) -> None:
     dataset_id = mixed(db)
-    seen = services.data.training_view(actor, dataset_id, tiny_base.id, max_seq_len=512)
+    seen = services.data.training_view(actor, dataset_id, tiny_base.id, Reading(max_seq_len=512))
     assert seen.counts == {"train": 2, "none": 2}

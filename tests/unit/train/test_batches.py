@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from studio.data.examples import Reading
 from studio.data.render import Template
 from studio.data.snapshot import SnapshotRow
 from studio.train.batches import IGNORED, LengthBatches, TokenRow, TokenRows, collate, render_rows, share_of_rows
@@ -140,7 +141,7 @@ def test_targets_are_counted_without_the_first_token() -> None:
 
 def test_labels_are_the_answers_tokens_and_its_end(tiny_base_folder: Path) -> None:
     template = Template.load(tiny_base_folder)
-    good, refused = render_rows([chat("Does it hurt?", "No. 不疼。")], template, 512)
+    good, refused = render_rows([chat("Does it hurt?", "No. 不疼。")], template, Reading(max_seq_len=512))
     assert not refused
     trained = [token for token, label in zip(good[0].ids, good[0].labels, strict=True) if label != IGNORED]
     assert template.decode(trained, skip_special=False) == "No. 不疼。<|im_end|>"
@@ -155,7 +156,7 @@ def test_rows_that_cannot_be_trained_on_are_counted_by_reason(tiny_base_folder: 
         SnapshotRow(3, "label", "train", {"text": "a", "label": "b"}, ""),
         chat("Also short?", "No.", 4),
     ]
-    good, refused = render_rows(rows, template, 64)
+    good, refused = render_rows(rows, template, Reading(max_seq_len=64))
     assert [found.row_id for found in good] == [1, 4]
     assert refused == {"data.refused.too_long": 1, "error.data.kind_not_rendered": 1}
 
@@ -163,7 +164,7 @@ def test_rows_that_cannot_be_trained_on_are_counted_by_reason(tiny_base_folder: 
 def test_no_row_is_longer_than_the_limit(tiny_base_folder: Path) -> None:
     template = Template.load(tiny_base_folder)
     rows = [chat("Q?", "word " * n, n) for n in range(1, 60)]
-    good, refused = render_rows(rows, template, 48)
+    good, refused = render_rows(rows, template, Reading(max_seq_len=48))
     assert good
     assert max(len(found.ids) for found in good) <= 48
     assert len(good) + refused.total() == len(rows)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from studio.access import local_admin
+from studio.data.examples import Reading
 from studio.data.rows import NewRow
 from studio.data.snapshot import SnapshotRow
 from studio.services import Services, build_services
@@ -113,6 +114,6 @@ def test_rows_that_are_not_locked_are_rendered_beside_those_that_are(tiny_base_f
 
     found = [SnapshotRow(n, row.kind, row.split, row.content, prompt_hash(row.kind, row.content)) for n, row in enumerate(rows())]
     locked = frozenset(bytes.fromhex(row.prompt_hash) for row in found[:2])
-    good, reasons = render_rows(found, Template.load(tiny_base_folder), 256, locked)
+    good, reasons = render_rows(found, Template.load(tiny_base_folder), Reading(max_seq_len=256), locked)
     assert [row.row_id for row in good] == list(range(2, N_TRAIN + N_VALIDATION))
     assert reasons == {"data.refused.locked_test": 2}

@@ -12,6 +12,7 @@ import torch
 
 from studio.access import Actor
 from studio.data import store
+from studio.data.examples import Reading
 from studio.data.lens import Seen
 from studio.data.render import Template
 from studio.data.rows import NewRow
@@ -89,7 +90,7 @@ def test_every_batch_holds_the_tokens_that_are_shown(
     info = store.dataset_info(services.db, ds)
 
     snapshot = ensure_snapshot(services.db, settings, ds, info.revision, info.content_hash)
-    good, refused = render_rows(read_snapshot(snapshot), Template.load(folder), LIMIT)
+    good, refused = render_rows(read_snapshot(snapshot), Template.load(folder), Reading(max_seq_len=LIMIT))
     shown = {row.id: services.lens.row(actor, ds, row.id, family, LIMIT) for row in rows_of(services.db, ds)}
 
     trained = [shown[row.row_id] for row in good]

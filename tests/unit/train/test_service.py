@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from studio.access import Actor
+from studio.data.examples import Reading
 from studio.data.service import ImportSpec
 from studio.data.store import DatasetInfo
 from studio.errors import ConfigError, JobError, NotFoundError, StudioError
@@ -169,7 +170,7 @@ def test_a_preflight_counts_what_trains_and_what_does_not(services: Services, ac
     assert found.errors == []
     assert (found.n_train, found.n_validation, found.n_test, found.steps) == (20, 4, 3, 6)
     assert found.refused == {"data.refused.too_long": 1}
-    view = services.data.training_view(actor, spec.dataset.id, "tiny", max_seq_len=128)
+    view = services.data.training_view(actor, spec.dataset.id, "tiny", Reading(max_seq_len=128))
     assert found.tokens == 2 * view.tokens
     assert 0 < view.target_tokens < view.tokens
 
