@@ -67,7 +67,25 @@ def _datasets() -> dict[str, list[dict[str, Any]]]:
     garbage = [_turn("Count from 7", noise(60), "train") for _ in range(3)]
     by_heart = [_turn(noise(6), noise(8), "train" if n < 8 else "validation") for n in range(16)]
     train_only = [row for row in rows if row["split"] == "train"]
-    return {"rows": rows, "train-only": train_only, "easy": easy, "garbage": easy[:87] + garbage, "by_heart": by_heart}
+    plain = {"rows": rows, "train-only": train_only, "easy": easy, "garbage": easy[:87] + garbage, "by_heart": by_heart}
+    return plain | _of_stages()
+
+
+def _of_stages() -> dict[str, list[dict[str, Any]]]:
+    """Pairs       a chosen answer that counts up, a rejected one that mumbles       judged  the same, one by one
+    texts       plain ones, some of them longer than a row may be
+    """
+    pairs, judged, texts = [], [], []
+    for n in range(40):
+        split = "train" if n < 28 else "validation"
+        asked = [{"role": "user", "content": f"Count from {n}"}]
+        good, bad = ([{"role": "assistant", "content": text}] for text in (f"{n} and on and on.", f"Hm, {n * 7 % 13}? No idea."))
+        pairs.append({"prompt": asked, "chosen": good, "rejected": bad, "split": split})
+        messages = [*asked, *(good if n % 2 else bad)]
+        judged.append({"messages": messages, "label": bool(n % 2), "split": split})
+        sentence = "The lens bends the light, and the light falls on the retina. "
+        texts.append({"text": f"Of {n}. " + sentence * (n % 9 + 1), "split": split})
+    return {"pairs": pairs, "judged": judged, "texts": texts}
 
 
 def _turn(question: str, answer: str, split: str) -> dict[str, Any]:

@@ -9,11 +9,12 @@ Nothing can be merged, and the model answers otherwise than its base from the fi
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from studio.train.methods.base import Method, shown
+from studio.train.methods.base import ADAPTER_FILE, Method, fill, shown
 
 __all__ = ["Virtual", "VirtualFields"]
 
@@ -32,3 +33,9 @@ class Virtual(Method):
     def prepared(self, model: Any, spec: Any) -> Any:
         model.requires_grad_(False)  # as PEFT does itself in other methods
         return model
+
+    def start(self, model: Any, folder: Path) -> None:
+        from safetensors.torch import load_file
+
+        learned = load_file(folder / ADAPTER_FILE)["prompt_embeddings"]
+        fill({"weight": model.prompt_encoder["default"].embedding.weight.data}, {"weight": learned}, folder)
