@@ -30,6 +30,7 @@ from studio.storage import StorageService
 from studio.system import SystemService
 from studio.train.plan import PlanService
 from studio.train.service import TrainService
+from studio.train.shelf import ShelfService
 from studio.train.story import StoryService
 from studio.train.sweeps import SweepService
 
@@ -57,6 +58,7 @@ class Services:
     plan: PlanService
     sweeps: SweepService
     story: StoryService
+    shelf: ShelfService
     engines: EngineManager
     chats: ChatService
     demo: DemoService
@@ -78,6 +80,7 @@ def build_services(settings: Settings) -> Services:
     links = LinkService(db)
     edits = EditService(db, settings)
     train = TrainService(db, settings, data, models, jobs)
+    story = StoryService(db, data, models, jobs, train)
     conversations = Conversations(db, settings, engines, links.is_open)
     return Services(
         settings=settings,
@@ -98,7 +101,8 @@ def build_services(settings: Settings) -> Services:
         train=train,
         plan=PlanService(db, settings, data, models, train),
         sweeps=SweepService(db, train, jobs),
-        story=StoryService(db, data, models, jobs, train),
+        story=story,
+        shelf=ShelfService(db, settings, models, train, story),
         engines=engines,
         chats=ChatService(db, conversations),
         demo=DemoService(db, links, conversations),

@@ -171,15 +171,18 @@ def _supersede(db: Database, run_id: str, attempt: int, resumed_from_step: int) 
 
 def _insert_checkpoint(connection: Connection, run_id: str, event: Event) -> None:
     body = event.body
+    step = int(body["step"])
+    this = sa.and_(checkpoints.c.run_id == run_id, checkpoints.c.step == step)
+    written = sa.select(checkpoints.c.pinned, checkpoints.c.note, checkpoints.c.tags).where(this)
+    kept = connection.execute(written).mappings().first()
     if body["best"]:
         connection.execute(checkpoints.update().where(checkpoints.c.run_id == run_id).values(best=False))
-    connection.execute(
-        checkpoints.delete().where(checkpoints.c.run_id == run_id, checkpoints.c.step == int(body["step"]))
-    )
+    connection.execute(checkpoints.delete().where(this))
     connection.execute(
         checkpoints.insert().values(
+            **(kept or {}),  # what people wrote on it
             run_id=run_id,
-            step=int(body["step"]),
+            step=step,
             path=body["path"],
             bytes=int(body["bytes"]),
             val_loss=None if body.get("val_loss") is None else plain_float(body["val_loss"]),

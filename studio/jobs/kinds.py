@@ -70,6 +70,8 @@ KINDS: dict[str, JobKind] = {
         JobKind("export_data", "light", "studio.data.export:run_export"),
         JobKind("bring", "light", "studio.data.hub_data:run_bring"),
         JobKind("fetch", "device", "studio.models.fetch:run_fetch"),
+        JobKind("merge", "device", "studio.models.merge:run_merge"),
+        JobKind("push", "light", "studio.train.push:run_push"),
         JobKind(
             "train",
             "device",

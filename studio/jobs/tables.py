@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from studio.db import Json, UtcDateTime, metadata
 
-__all__ = ["checkpoints", "events", "jobs", "points", "runs", "sweep_runs", "sweeps", "workers"]
+__all__ = ["checkpoints", "events", "jobs", "points", "run_datasets", "runs", "sweep_runs", "sweeps", "workers"]
 
 runs = sa.Table(
     "runs",
@@ -19,6 +19,16 @@ runs = sa.Table(
     sa.Column("spec", Json, nullable=False),
     sa.Column("author", sa.String(40), nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+#: All that a run is trained on; the first of them stands in its own row as well.
+run_datasets = sa.Table(
+    "run_datasets",
+    metadata,
+    sa.Column("run_id", sa.String(40), sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("dataset_id", sa.String(40), sa.ForeignKey("datasets.id"), primary_key=True, index=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("weight", sa.Float, nullable=False),
 )
 
 jobs = sa.Table(
@@ -131,5 +141,7 @@ checkpoints = sa.Table(
     sa.Column("val_loss", sa.Float),
     sa.Column("best", sa.Boolean, nullable=False, default=False),
     sa.Column("pinned", sa.Boolean, nullable=False, default=False, server_default=sa.false()),  # kept by somebody's wish
+    sa.Column("note", sa.Text),
+    sa.Column("tags", Json),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )

@@ -28,7 +28,7 @@ __all__ = ["STARTER_ID", "TOKENIZER_FILES", "Base", "FetchSpec", "ModelService",
 STARTER_ID = "smollm2-135m-instruct"
 STARTER_REF = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
-Source = Literal["starter", "hub", "folder"]
+Source = Literal["starter", "hub", "folder", "merged"]
 
 #: What says how a base reads and writes; these lie beside its weights, and beside those that were made from them.
 TOKENIZER_FILES = (
@@ -183,5 +183,6 @@ def _as_it_is(connection: sa.Connection, base: Base) -> Base:
 
 def _is_on_its_way(connection: sa.Connection, base_id: str) -> bool:
     """Whether some job still brings it: one that was stopped while it waited, or killed, leaves the base as "fetching"."""
-    specs = connection.execute(sa.select(jobs.c.spec).where(jobs.c.kind == "fetch", jobs.c.state.not_in(ENDED))).scalars()
+    bring = jobs.c.kind.in_(("fetch", "merge"))
+    specs = connection.execute(sa.select(jobs.c.spec).where(bring, jobs.c.state.not_in(ENDED))).scalars()
     return any(spec["base"] == base_id for spec in specs)

@@ -23,7 +23,7 @@ from studio.models.hub import hub_of, wanted_files
 from studio.models.starter import fetch_starter_package
 from studio.models.tables import bases
 
-__all__ = ["run_fetch"]
+__all__ = ["look_into", "mark", "parameters_of", "run_fetch"]
 
 log = logging.getLogger("studio.fetch")
 
@@ -37,14 +37,14 @@ def run_fetch(context: JobContext) -> dict[str, Any]:
     try:
         facts = _bring(context, spec, work)
         context.phase("checking")
-        facts |= _look_into(work)
+        facts |= look_into(work)
         shutil.rmtree(target, ignore_errors=True)
         work.replace(target)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
-        _update(context, spec.base, {"state": "failed"})
+        mark(context, spec.base, {"state": "failed"})
         raise
-    _update(context, spec.base, facts | {"state": "ready"})
+    mark(context, spec.base, facts | {"state": "ready"})
     return {"base": spec.base} | facts
 
 
@@ -102,7 +102,7 @@ def _check_disk(context: JobContext, needed: int) -> None:
         raise ModelError("error.model.no_disk", needed_bytes=needed, free_bytes=free)
 
 
-def _look_into(folder: Path) -> dict[str, Any]:
+def look_into(folder: Path) -> dict[str, Any]:
     """Facts of a base, and the checks that keep a training from failing later.
 
     Raises ModelError for an architecture that the installed transformers does not know.
@@ -119,7 +119,7 @@ def _look_into(folder: Path) -> dict[str, Any]:
         raise ModelError("error.model.unknown_architecture", field="ref", architecture=architecture)
     return {
         "architecture": architecture,
-        "parameters": _parameters(folder),
+        "parameters": parameters_of(folder),
         "bytes": sum(path.stat().st_size for path in folder.glob("*.safetensors")),
         "context": int(config.get("max_position_embeddings") or 0),
     }
@@ -133,7 +133,7 @@ def _is_known(config: dict[str, Any]) -> bool:
     return config.get("model_type") in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 
-def _parameters(folder: Path) -> int:
+def parameters_of(folder: Path) -> int:
     """Numbers in the weight files, from their headers alone."""
     from safetensors import SafetensorError, safe_open
 
@@ -151,7 +151,7 @@ def _parameters(folder: Path) -> int:
     return total
 
 
-def _update(context: JobContext, base_id: str, values: dict[str, Any]) -> None:
+def mark(context: JobContext, base_id: str, values: dict[str, Any]) -> None:
     with context.db.write() as connection:
         connection.execute(sa.update(bases).where(bases.c.id == base_id).values(**values))
 

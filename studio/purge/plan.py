@@ -27,7 +27,7 @@ from studio.db import Database
 from studio.engine.tables import answers, chats, thumbs, turns
 from studio.errors import ConfigError, DataError, NotFoundError
 from studio.jobs.runfolder import RunFolder
-from studio.jobs.tables import checkpoints, events, jobs, runs
+from studio.jobs.tables import checkpoints, events, jobs, run_datasets, runs
 from studio.purge.phrase import PURGED, Phrase, leaves
 from studio.settings import Settings
 
@@ -311,9 +311,10 @@ class Planner:
                 elif plan.phrase is None and report:
                     uploads.update(self._uploads_of(connection, row.dataset_id, report.get("file", "")))
             of_run = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(checkpoints.c.bytes), 0))
-            trained = sa.select(runs.c.id, runs.c.name, runs.c.dataset_id, runs.c.dataset_revision).order_by(runs.c.id)
-            for run in connection.execute(trained.where(runs.c.dataset_id.in_(affected))).all():
-                if (run.dataset_id, run.dataset_revision) in plan.revisions:
+            used = sa.select(runs.c.id, runs.c.name, run_datasets.c.dataset_id, run_datasets.c.revision)
+            trained = used.join(run_datasets, run_datasets.c.run_id == runs.c.id).order_by(runs.c.id)
+            for run in connection.execute(trained.where(run_datasets.c.dataset_id.in_(affected))).all():
+                if (run.dataset_id, run.revision) in plan.revisions and run.id not in {known.id for known in plan.runs}:
                     n, size = connection.execute(of_run.where(checkpoints.c.run_id == run.id)).one()
                     plan.runs.append(FoundRun(run.id, run.name, int(n), int(size)))
         plan.snapshots += [

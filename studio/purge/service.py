@@ -39,7 +39,7 @@ from studio.engine.tables import chats, thumbs
 from studio.errors import ConfigError, JobError
 from studio.jobs.queue import ENDED
 from studio.jobs.runfolder import write_by_rename
-from studio.jobs.tables import checkpoints, jobs, runs
+from studio.jobs.tables import checkpoints, jobs, run_datasets, runs
 from studio.purge.plan import Found, FoundRun, Plan, Planner, Wanted, in_batches
 from studio.settings import Settings
 
@@ -237,7 +237,8 @@ class PurgeService:
     def _entomb(self, dataset_id: str) -> None:
         """A dataset without rows goes. One that runs refer to stays so that they can be read, under its id, and says nothing."""
         with self._write() as connection:
-            if connection.execute(sa.select(runs.c.id).where(runs.c.dataset_id == dataset_id).limit(1)).first() is None:
+            used = sa.select(run_datasets.c.run_id).where(run_datasets.c.dataset_id == dataset_id)
+            if connection.execute(used.limit(1)).first() is None:
                 connection.execute(datasets.delete().where(datasets.c.id == dataset_id))
                 return
             said: dict[str, Any] = {"message": "", "report": {}, "name": None, "summary": None}

@@ -19,7 +19,7 @@ from studio.errors import ConfigError, JobError, NotFoundError, StudioError
 from studio.ids import new_id, now
 from studio.jobs.queue import Job, JobService, insert_job, job_of_row, select_jobs
 from studio.jobs.spec import checked
-from studio.jobs.tables import checkpoints, jobs, points, runs
+from studio.jobs.tables import checkpoints, jobs, points, run_datasets, runs
 from studio.models.catalogue import ModelService
 from studio.settings import Settings
 from studio.train.preflight import Preflight, look_ahead
@@ -69,6 +69,14 @@ class Checkpoint:
     val_loss: float | None
     best: bool
     pinned: bool
+    created_at: datetime
+    note: str | None = None
+    tags: list[str] | None = None
+
+    @property
+    def name(self) -> str:
+        """By which jobs, links and addresses know it."""
+        return answers_as(self.run_id, self.step)
 
 
 @dataclass(frozen=True)
@@ -281,6 +289,9 @@ def insert_run(connection: sa.Connection, spec: TrainSpec, author: str, *, reque
             created_at=now(),
         )
     )
+    for share in spec.datasets:
+        values = {"dataset_id": share.id, "revision": share.revision, "weight": share.weight}
+        connection.execute(run_datasets.insert().values(run_id=run_id, **values))
     insert_job(connection, spec=spec.as_dict(), name=spec.name, author=author, request_id=request_id, run_id=run_id)
     return run_id
 

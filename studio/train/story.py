@@ -17,6 +17,7 @@ from studio.db import Database
 from studio.engine.tables import chats
 from studio.errors import NotFoundError
 from studio.jobs.queue import JobService
+from studio.jobs.tables import run_datasets
 from studio.models.catalogue import Base, ModelService
 from studio.train.model_card import CardFacts, model_card
 from studio.train.probes import Timeline, timeline
@@ -138,7 +139,10 @@ class StoryService:
     @allows("run.read")
     def trained_on(self, actor: Actor, dataset_id: str) -> list[Run]:
         """Runs on any revision of a dataset, newest first."""
-        return [run for run in self._train.list(actor) if run.dataset_id == dataset_id]
+        used = sa.select(run_datasets.c.run_id).where(run_datasets.c.dataset_id == dataset_id)
+        with self._db.read() as connection:
+            found = set(connection.execute(used).scalars())
+        return [run for run in self._train.list(actor) if run.id in found]
 
     @allows("run.read")
     def card(self, actor: Actor, run_id: str) -> str:

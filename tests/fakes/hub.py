@@ -6,6 +6,7 @@ It speaks what huggingface_hub 2.4 asks of `HfApi.model_info` and `dataset_info`
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,15 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 COMMIT = "1234567890abcdef1234567890abcdef12345678"
+
+
+def _chunks(stream: Any) -> bytes:
+    """A body of which nobody said how long it is."""
+    found = b""
+    while size := int(stream.readline().split(b";")[0] or b"0", 16):
+        found += stream.read(size)
+        stream.readline()
+    return found
 
 
 class FakeHub:
@@ -23,6 +33,7 @@ class FakeHub:
         self.gated: set[str] = set()  # told by the listing
         self.locked: set[str] = set()  # listed for everybody, files for the chosen only: what Meta's models do
         self.broken_off: set[str] = set()
+        self.private: set[str] = set()
         self.asked: list[str] = []
         hub = self
 
@@ -30,6 +41,11 @@ class FakeHub:
             def do_GET(self) -> None:
                 hub.asked.append(self.path)
                 hub.answer(self)
+
+            def do_POST(self) -> None:
+                hub.asked.append(self.path)
+                size = int(self.headers.get("Content-Length") or 0)
+                hub.take(self, self.rfile.read(size) if size else _chunks(self.rfile))
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -59,6 +75,29 @@ class FakeHub:
         else:
             assert path[2:4] == ["resolve", COMMIT]
             self._file(request, "/".join(path[:2]), path[-1])
+
+    def take(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        """What `create_repo` and `create_commit` send. Every file is taken as a regular one, in base64 within the commit."""
+        path = urlsplit(request.path).path.strip("/").split("/")
+        if path == ["api", "repos", "create"]:
+            asked = json.loads(body)
+            ref = "/".join(filter(None, (asked.get("organization"), asked["name"])))
+            self.repos.setdefault(ref, {})
+            if asked.get("private") or asked.get("visibility") == "private":
+                self.private.add(ref)
+            return _send(request, 200, json.dumps({"url": f"{self.url}/{ref}", "name": ref}).encode(), {})
+        if path[:2] == ["api", "validate-yaml"]:
+            return _send(request, 200, b'{"errors":[],"warnings":[]}', {})
+        ref = "/".join(path[2:4])
+        if path[4] == "preupload":
+            files = [{"path": item["path"], "uploadMode": "regular", "shouldIgnore": False} for item in json.loads(body)["files"]]
+            return _send(request, 200, json.dumps({"files": files}).encode(), {})
+        assert path[4] == "commit"
+        for line in map(json.loads, body.splitlines()):
+            if line["key"] == "file":
+                self.repos[ref][line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+        told = {"commitUrl": f"{self.url}/{ref}/commit/{COMMIT}", "commitOid": COMMIT, "success": True}
+        return _send(request, 200, json.dumps(told).encode(), {})
 
     def _info(self, request: BaseHTTPRequestHandler, ref: str, with_sizes: bool) -> None:
         if ref in self.gated:

@@ -29,7 +29,7 @@ from studio.ids import new_id, now, time_text
 from studio.jobs.events import read_events
 from studio.jobs.queue import insert_job
 from studio.jobs.runfolder import RunFolder
-from studio.jobs.tables import checkpoints, events, jobs, runs
+from studio.jobs.tables import checkpoints, events, jobs, run_datasets, runs
 from studio.models.catalogue import Base
 from studio.purge import Found, Wanted
 from studio.purge.phrase import Phrase
@@ -89,6 +89,8 @@ class Home:
         folder.write_result({"state": "stopped", "note": said})
         with self.services.db.write() as connection:
             connection.execute(runs.insert().values(**row, spec=spec, author="usr_a", created_at=now()))
+            used = {"run_id": run_id, "dataset_id": info.id, "revision": info.revision, "weight": 1.0}
+            connection.execute(run_datasets.insert().values(used))
             job_id = insert_job(connection, spec=spec, name=name, author="usr_a", run_id=run_id)
             known = {"ingested_seq": 1, "ingested_bytes": folder.events_file.stat().st_size, "result": {"note": said}}
             connection.execute(jobs.update().where(jobs.c.id == job_id).values(state=state, **known))

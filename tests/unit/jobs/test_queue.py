@@ -61,7 +61,7 @@ def test_a_kind_that_nobody_registered_is_refused_with_the_known_ones(db: Databa
     assert (caught.value.key, caught.value.field) == ("error.job.unknown_kind", "kind")
     assert caught.value.params == {
         "kind": "dance",
-        "known": "bring, bulk_edit, doctor, engine, export_data, fetch, import, index, mix, pilot, split, train",
+        "known": "bring, bulk_edit, doctor, engine, export_data, fetch, import, index, merge, mix, pilot, push, split, train",
     }
     assert count(db) == 0
 
