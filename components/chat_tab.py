@@ -25,6 +25,9 @@ __all__ = ["build"]
 _TICK_S = 0.4
 _COLUMNS = 2
 
+#: Before the id of a base that answers alone, among the checkpoints.
+_BASE = "base:"
+
 
 def build(page: Page) -> None:
     t = page.t
@@ -88,7 +91,7 @@ def _wire(page: Page, parts: tuple[Any, ...], decoding: dict[str, Any]) -> None:
     def open_tab(request: gr.Request) -> tuple[Any, ...]:
         actor, ids = actor_of(request), ids_of(request)
         chat = _chosen(page, actor, ids)
-        choices = checkpoint_choices(page, actor)
+        choices = [*checkpoint_choices(page, actor), *_merged(page, actor)]
         known = [value for _, value in choices]
         chosen = _tuned(chat) if chat else _asked(ids, known)
         recent = services.chats.list(actor)
@@ -159,6 +162,11 @@ def _asked(ids: dict[str, str], known: list[str]) -> str | None:
     return next((value for value in [*wanted, *of_run, *known] if value in known), None)
 
 
+def _merged(page: Page, actor: Actor) -> list[tuple[str, str]]:
+    """Models that checkpoints were merged into: they answer alone, like a base."""
+    return [(base.name, f"{_BASE}{base.id}") for base in page.services.models.ready(actor) if base.source == "merged"]
+
+
 def _tuned(chat: Chat) -> str | None:
     """The checkpoint in a chat's right column; None where the base answers alone."""
     return chat.models[1] if len(chat.models) > 1 else None
@@ -169,12 +177,14 @@ def _columns(page: Page, actor: Actor, model: str | None) -> tuple[str, list[str
     if model is None:
         ready = page.services.models.ready(actor)
         return (ready[0].id if ready else ""), ["base"]
+    if model.startswith(_BASE):
+        return model.removeprefix(_BASE), ["base"]
     return page.services.train.get(actor, model.partition("@")[0]).base_id, ["base", model]
 
 
 def _examples(page: Page, actor: Actor, model: str | None) -> list[str]:
     """Questions that no training has seen: the first test rows of the checkpoint's dataset."""
-    if model is None:
+    if model is None or model.startswith(_BASE):
         return []
     run = page.services.train.get(actor, model.partition("@")[0])
     rows, _ = page.services.data.page(actor, run.dataset_id, split="test", limit=40)

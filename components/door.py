@@ -97,6 +97,8 @@ ROUTES = (
     Route(("POST",), f"{_LINK}/(ask|stop|go-on|new|thumb)", "link.open"),
     Route(("GET",), "/exports/[^/]+", "dataset.export"),
     Route(("GET",), "/runs/[^/]+/card", "run.read"),
+    Route(("GET",), "/checkpoints/[^/]+", "model.export"),
+    Route(("GET",), "/models/[^/]+", "model.export"),
     # the rows of a dataset
     Route(("GET",), rf"{_DATA}/(rows|count|row/[^/]+|row/[^/]+/tokens|history|compare|others)", "dataset.read"),
     Route(("POST",), rf"{_DATA}/(row/[^/]+|add|bulk/preview|bulk/apply|undo|redo|restore|name)", "dataset.write", 8 * _MIB),

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from components import chat_tab, data_tab, people_tab, runs_tab, settings_tab, train_tab
+from components import chat_tab, data_tab, models_tab, people_tab, runs_tab, settings_tab, train_tab
 from components.page import ASSETS, LATEST, PRIVATE, READ, Page, Tab, actor_of, render
 from components.rows_panel import SCRIPT, rows_words
 from studio.services import Services
@@ -20,12 +20,13 @@ TABS: tuple[Tab, ...] = (
     Tab("train", train_tab.build),
     Tab("runs", runs_tab.build),
     Tab("chat", chat_tab.build),
+    Tab("models", models_tab.build),
     Tab("people", people_tab.build),
     Tab("settings", settings_tab.build),
 )
 
 #: Buttons whose click is asked about first, by their elem_id.
-_ASKED_FIRST = ("link-revoke", "link-renew", "account-shut")
+_ASKED_FIRST = ("link-revoke", "link-renew", "account-shut", "model-delete", "model-delete-anyway")
 
 #: Styles of the page, in their order; those of the rows panel and of the public pages are loaded by these.
 _STYLES = ("studio.css", "doctor.css", "findings.css", "tokens.css", "train.css")

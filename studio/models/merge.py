@@ -103,8 +103,13 @@ def _merge(context: JobContext, spec: MergeSpec, folder: Path, work: Path) -> di
     needed = 4 * _numbers_in(source)
     if needed > free_memory_bytes():
         raise ModelError("error.model.no_memory", needed_bytes=needed, free_bytes=free_memory_bytes())
-    how = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True, "trust_remote_code": False}
-    model: Any = AutoModelForCausalLM.from_pretrained(folder if is_whole else source, **how).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        folder if is_whole else source,
+        dtype=torch.float32,
+        local_files_only=True,
+        use_safetensors=True,
+        trust_remote_code=False,
+    ).eval()
     texts = _token_ids(source)
     context.check_stop()
 

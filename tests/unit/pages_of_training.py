@@ -48,7 +48,24 @@ def training_pages(w: str, run: Some, base: Some, job: Some) -> dict[str, dict[s
     swept = Some(run=run, values={"learning_rate": 1e-4, "probes": w}, loss=1.0)
     found = {"runs": [swept, swept], "best": swept, "has_ended": False, "is_curve": True, "losses": [1.0]}
     sweep = Some(id=w, name=w, axes={"learning_rate": [1e-4], "probes": [w]}, **found)
+    saved = Some(
+        run_id=w, run_name=w, base_id=w, step=8, name=f"{w}@8", path=w, bytes=5, val_loss=1.0, best=False, pinned=True,
+        created_at=run.created_at, note=w, tags=[w],
+    )  # fmt: skip
+    own = Some(**vars(base) | {"id": w, "name": w, "source": "merged", "state": "ready", "ref": f"{w}@8", "revision": w})
+    own = Some(**vars(own) | {"architecture": w, "licence": w, "parameters": 10**6, "bytes": 5, "context": 9})
+    held = Some(
+        checkpoint=saved, run=run, base=own, merges=True, in_vllm=True, models=[own], dependants=[Some(kind="run", name=w)]
+    )
+    sent = Some(state="finished", has_ended=True, phase=None, error=None, result={"url": f"https://hub/{w}"})
+    unsent = Some(state="failed", has_ended=True, phase=None, error=problem, result=None)
+    equal = {"max_difference": 1e-6, "rounded_difference": 1e-3, "tokens": 9, "texts": 2, "numbers": "bfloat16"}
     return {
+        "models": {"bases": [own], "runs": [[saved]], "chosen": w, "at_work": {}},
+        "models_empty": {"is_gone": True},
+        "pushed": {},
+        "checkpoint": {"held": held, "method": "lora", "pushed": [sent, unsent], "merged": [unsent]},
+        "model": {"base": own, "job": None, "failed": None, "equal": equal, "used": held.dependants, "pushed": [sent]},
         "plan": {
             "base": base,
             "problem": problem,

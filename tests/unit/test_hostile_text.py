@@ -319,7 +319,7 @@ def samples(w: str) -> dict[str, dict[str, Any]]:
 
 #: Templates that show nothing that anybody wrote.
 WITHOUT_TEXT = {"told", "accounts_new", "chat_foot", "data_empty", "doctor_empty", "links_new", "links_warning", "run_resume"}
-WITHOUT_TEXT = WITHOUT_TEXT | {"memory_bar", "runs_empty", "saved", "split_found", "split_lock"}
+WITHOUT_TEXT = WITHOUT_TEXT | {"memory_bar", "models_empty", "pushed", "runs_empty", "saved", "split_found", "split_lock"}
 
 
 # --- templates --------------------------------------------------------------------------------------------------------
@@ -472,7 +472,8 @@ def named(name: str) -> TrainSpec:
 
 def problems_of(name: str, settings: Settings) -> list[tuple[str, str]]:
     model = Base("b", "b", "hub", "a/b", "", "ready", "", 1, 1, 0, "", "")
-    view: Any = Some(n_rows=1, n_seen=1, counts={"train": 1, "validation": 1}, tokens=1, refused={}, unended=0, leaked=0)
+    counted = {"n_rows": 1, "n_seen": 1, "n_examples": 1, "tokens": 1, "unended": 0, "leaked": 0}
+    view: Any = Some(counts={"train": 1, "validation": 1}, refused={}, **counted)
     ahead = look_ahead(named(name), model, Some(counts={}, name="d"), view, settings)  # type: ignore[arg-type]
     return [(error["key"], error["field"]) for error in ahead.errors]
 

@@ -41,6 +41,7 @@ VIEWER = ANYBODY | {
 EDITOR = VIEWER | {"dataset.look", "dataset.import", "dataset.write", "dataset.lock", "dataset.delete"}
 EDITOR = EDITOR | {"model.fetch", "job.resume", "job.stop", "job.order", "engine.unload"}
 EDITOR = EDITOR | {"run.pin", "run.resume", "run.start", "run.stop"}
+EDITOR = EDITOR | {"model.label", "model.merge", "model.export", "model.push", "model.delete"}
 EDITOR = EDITOR | {"link.read", "link.make", "link.write", "link.renew", "link.revoke"}
 ADMIN = EDITOR | {"settings.write", "storage.clean", "backup.save", "backup.restore"}
 ADMIN = ADMIN | {"user.read", "user.add", "user.invite", "user.write", "user.password", "user.logout"}

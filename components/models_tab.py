@@ -1,0 +1,256 @@
+"""Models: every checkpoint and every base; what it is, where it comes from, what depends on it; merge, download, hub, delete.
+
+Address bar: `model`, a checkpoint as `run_…@<step>` or a base by its id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import gradio as gr
+
+from components.page import EDITORS, LATEST, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id, render
+from studio.access import Actor
+from studio.errors import NotFoundError
+from studio.jobs.queue import Job
+from studio.models.catalogue import Base
+from studio.train.service import Checkpoint
+from studio.train.shelf import MAX_NOTE, Held
+
+__all__ = ["build"]
+
+#: Seconds between looks while something is merged or sent.
+_TICK_S = 3
+
+_HIDDEN = gr.update(visible=False)
+
+
+@dataclass
+class _Parts:
+    """What `look` fills, in this order."""
+
+    listing: Any
+    detail: Any
+    writing: Any
+    note: Any
+    tags: Any
+    buttons: Any
+    keep: Any
+    merge: Any
+    further: Any
+    delete: Any
+    delete_anyway: Any
+    hub: Any
+    request_id: Any
+    timer: Any
+
+    def all(self) -> list[Any]:
+        return [getattr(self, item.name) for item in fields(self)]
+
+
+def build(page: Page) -> None:
+    t = page.t
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=260):
+            listing = gr.HTML(elem_id="models-list", padding=False)
+        with gr.Column(scale=5, min_width=320):
+            detail = gr.HTML(elem_id="model-detail", padding=False)
+            with gr.Row(visible=False, elem_id="model-buttons", elem_classes=EDITORS) as buttons:
+                wide = {"scale": 0, "min_width": 170}
+                merge = gr.Button(t("shelf.merge"), variant="primary", elem_id="model-merge", **wide)
+                further = gr.Button(t("shelf.further"), elem_id="model-further", **wide)
+                keep = gr.Button(t("runs.checkpoints.keep"), elem_id="model-keep", **wide)
+                delete = gr.Button(t("shelf.delete"), variant="stop", elem_id="model-delete", **wide)
+                anyway = gr.Button(t("shelf.delete_anyway"), variant="stop", elem_id="model-delete-anyway", **wide)
+            with gr.Row(visible=False, elem_id="model-writing", elem_classes=EDITORS) as writing:
+                note = gr.Textbox(
+                    label=t("shelf.note"), info=t("shelf.note.help"), lines=2, max_length=MAX_NOTE, elem_id="model-note", scale=3,
+                    min_width=260,
+                )
+                with gr.Column(scale=2, min_width=220):
+                    tags = gr.Textbox(label=t("shelf.tags"), info=t("shelf.tags.help"), max_lines=1, elem_id="model-tags")
+                    save = gr.Button(t("shelf.save"), elem_id="model-save")
+            with gr.Accordion(t("shelf.hub"), open=False, visible=False, elem_id="model-hub", elem_classes=EDITORS) as hub:
+                gr.HTML(f'<p class="hint">{t("shelf.hub.help")}</p>', padding=False)
+                with gr.Row():
+                    repo = gr.Textbox(label=t("shelf.repo"), placeholder="name/model", max_lines=1, elem_id="model-repo")
+                    private = gr.Checkbox(True, label=t("shelf.private"), elem_id="model-private")
+                push = gr.Button(t("shelf.push"), elem_id="model-push")
+            request_id = gr.Textbox(visible=False)
+    timer = gr.Timer(_TICK_S, active=False)
+    parts = _Parts(
+        listing, detail, writing, note, tags, buttons, keep, merge, further, delete, anyway, hub, request_id, timer
+    )
+    _wire(page, parts, save, repo, private, push)
+
+
+@dataclass
+class _Chosen:
+    """What the address bar names: a checkpoint, or a base."""
+
+    held: Held | None = None
+    base: Base | None = None
+    is_gone: bool = False
+
+
+def _chosen(page: Page, actor: Actor, ids: dict[str, str], saved: list[Checkpoint], bases: list[Base]) -> _Chosen:
+    name = ids.get("model", "")
+    if not name and saved:
+        best = next((one for one in saved if one.best), saved[0])
+        name = best.name
+    if "@" not in name:
+        base = next((item for item in bases if item.id == name), None) or (bases[0] if bases and not name else None)
+        return _Chosen(base=base, is_gone=base is None and bool(name))
+    try:
+        return _Chosen(held=page.services.shelf.get(actor, name))
+    except NotFoundError:
+        return _Chosen(is_gone=True)
+
+
+def _wire(page: Page, parts: _Parts, save: gr.Button, repo: gr.Textbox, private: gr.Checkbox, push: gr.Button) -> None:
+    services, lang = page.services, page.lang
+    shown = parts.all()
+
+    def look(actor: Actor, ids: dict[str, str], *, typed: bool = False) -> tuple[Any, ...]:
+        """With `typed`, fields that somebody may be writing in stay."""
+        saved, bases = list(services.train.checkpoints(actor)), services.models.list(actor)
+        found = _chosen(page, actor, ids, saved, bases)
+        at_work = [job for job in services.jobs.active(actor) if job.kind in ("merge", "push")]
+        runs: dict[str, list[Checkpoint]] = {}
+        for one in saved:
+            runs.setdefault(one.run_id, []).append(one)
+        name = found.held.checkpoint.name if found.held else found.base.id if found.base else ""
+        listing = render("models", lang, bases=bases, runs=list(runs.values()), chosen=name, at_work=_by_base(at_work))
+        timer = gr.Timer(active=bool(at_work))
+        pushed = [job for job in services.jobs.latest(actor, "push", 20) if job.spec["folder"] == _folder(found)][:1]
+        if found.held is None:
+            detail = _of_base(page, actor, found, at_work, pushed)
+            own = found.base is not None and found.base.source == "merged" and found.base.state == "ready"
+            hidden = [_HIDDEN, gr.skip(), gr.skip()]
+            buttons = [
+                gr.update(visible=found.base is not None),
+                _HIDDEN,
+                _HIDDEN,
+                gr.update(visible=found.base is not None and found.base.state == "ready", value=page.t("shelf.train_on")),
+                gr.update(visible=found.base is not None and found.base.source == "merged"),
+                _HIDDEN,
+            ]
+            return (listing, detail, *hidden, *buttons, gr.update(visible=own), new_request_id(), timer)
+        held = found.held
+        failed = [job for job in services.jobs.latest(actor, "merge", 20) if f"{job.spec['run']}@{job.spec['step']}" == name][:1]
+        detail = render("checkpoint", lang, held=held, method=held.run.method, pushed=pushed, merged=failed)
+        words = (held.checkpoint.note or "", ", ".join(held.checkpoint.tags or ()))
+        return (
+            listing,
+            detail,
+            gr.update(visible=True),
+            *((gr.skip(), gr.skip()) if typed else words),
+            gr.update(visible=True),
+            gr.update(
+                visible=True, value=page.t("runs.checkpoints.kept" if held.checkpoint.pinned else "runs.checkpoints.keep")
+            ),
+            gr.update(visible=held.merges and not any(base.state != "failed" for base in held.models)),
+            gr.update(visible=True, value=page.t("shelf.further")),
+            gr.update(visible=not held.dependants),
+            gr.update(visible=bool(held.dependants)),
+            gr.update(visible=True),
+            new_request_id(),
+            timer,
+        )
+
+    def chosen(request: gr.Request) -> str:
+        actor, ids = actor_of(request), ids_of(request)
+        found = _chosen(page, actor, ids, list(services.train.checkpoints(actor)), services.models.list(actor))
+        return found.held.checkpoint.name if found.held else found.base.id if found.base else ""
+
+    @page.event("run.read")
+    def open_tab(request: gr.Request) -> tuple[Any, ...]:
+        return look(actor_of(request), ids_of(request))
+
+    @page.event("run.read")
+    def tick(request: gr.Request) -> tuple[Any, ...]:
+        if ids_of(request).get("tab") != "models":
+            return (*[gr.skip()] * (len(shown) - 1), gr.Timer(active=False))
+        return look(actor_of(request), ids_of(request), typed=True)
+
+    @page.event("model.label")
+    def write_on(request: gr.Request, note: str, tags: str) -> str:
+        name = chosen(request)
+        services.shelf.label(actor_of(request), name, note=note or "", tags=tags or "")
+        page.tell("shelf.saved")
+        return moved(tab="models", model=name)
+
+    @page.event("run.pin")
+    def pin(request: gr.Request) -> str:
+        name, actor = chosen(request), actor_of(request)
+        saved = services.shelf.get(actor, name).checkpoint
+        services.train.pin(actor, saved.run_id, saved.step, not saved.pinned)
+        return moved(tab="models", model=name)
+
+    @page.event("model.merge")
+    def merge_it(request: gr.Request, request_id: str) -> str:
+        actor, name = actor_of(request), chosen(request)
+        services.jobs.require_worker(actor)
+        services.shelf.merge(actor, name, request_id=request_id)
+        return moved(tab="models", model=name)
+
+    @page.event("run.read")
+    def train_further(request: gr.Request) -> str:
+        name = chosen(request)
+        return moved(tab="train", start=name) if "@" in name else moved(tab="train", base=name)
+
+    @page.event("model.delete")
+    def let_go(request: gr.Request) -> str:
+        name = chosen(request)
+        if "@" in name:
+            services.shelf.delete(actor_of(request), name)
+        else:
+            services.shelf.delete_model(actor_of(request), name)
+        page.tell("shelf.deleted")
+        return moved(tab="models", model="")
+
+    @page.event("model.delete")
+    def let_go_anyway(request: gr.Request) -> str:
+        services.shelf.delete(actor_of(request), chosen(request), anyway=True)
+        page.tell("shelf.deleted")
+        return moved(tab="models", model="")
+
+    @page.event("model.push")
+    def send(request: gr.Request, repo: str, private: bool, request_id: str) -> str:
+        actor, name = actor_of(request), chosen(request)
+        services.jobs.require_worker(actor)
+        services.shelf.push(actor, name, repo or "", private=private, request_id=request_id)
+        return moved(tab="models", model=name)
+
+    page.opens["models"].click(open_tab, None, shown, **LATEST)
+    parts.timer.tick(tick, None, shown, **READ)
+    save.click(write_on, [parts.note, parts.tags], page.go, **PRIVATE)
+    parts.keep.click(pin, None, page.go, **PRIVATE)
+    parts.merge.click(merge_it, parts.request_id, page.go, **PRIVATE)
+    parts.further.click(train_further, None, page.go, **READ)
+    parts.delete.click(let_go, None, page.go, **PRIVATE)
+    parts.delete_anyway.click(let_go_anyway, None, page.go, **PRIVATE)
+    push.click(send, [repo, private, parts.request_id], page.go, **PRIVATE)
+
+
+def _of_base(page: Page, actor: Actor, found: _Chosen, at_work: list[Job], pushed: list[Job]) -> str:
+    services, base = page.services, found.base
+    if base is None:
+        return render("models_empty", page.lang, is_gone=found.is_gone)
+    job = _by_base(at_work).get(base.id)
+    failed = next((one for one in services.jobs.latest(actor, "merge", 20) if one.spec["base"] == base.id), None)
+    used = services.shelf.model_dependants(actor, base.id)
+    equal = services.shelf.equality(actor, base.id) if base.state == "ready" else None
+    return render("model", page.lang, base=base, job=job, failed=failed, equal=equal, used=used, pushed=pushed)
+
+
+def _by_base(at_work: list[Job]) -> dict[str, Job]:
+    return {job.spec["base"]: job for job in at_work if job.kind == "merge"}
+
+
+def _folder(found: _Chosen) -> str:
+    """Under the home, as a push names it."""
+    if found.held is not None:
+        return found.held.checkpoint.path
+    return f"models/{found.base.id}" if found.base else ""
