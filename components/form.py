@@ -20,6 +20,9 @@ __all__ = ["Form", "draw_form", "fields_of", "late_choice"]
 #: Narrowest column of a field in px: two of them stand beside each other on a phone.
 _WIDTH = 150
 
+#: Parts of a form in their order; fields of the first one are what all the others hang on.
+_GROUPS = ("what", "steps", "adapter", "preference", "data", "evaluation")
+
 #: Choices that stand side by side; more of them fold into a drop-down.
 _MOST_SIDE_BY_SIDE = 4
 
@@ -37,21 +40,35 @@ class Form:
 
 
 def fields_of(spec: type[BaseModel], level: str) -> dict[str, FieldInfo]:
-    """The fields that a form shows at this level ("basic" or "advanced"), in the order of the spec."""
-    return {
+    """The fields that a form shows at this level ("basic" or "advanced"), by their groups, in these as the spec has them."""
+    found = {
         name: field
         for name, field in spec.model_fields.items()
         if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("level") == level
     }
+    return dict(sorted(found.items(), key=lambda item: _GROUPS.index(_group(item[1]))))
+
+
+def _group(field: FieldInfo) -> str:
+    return str(field.json_schema_extra["group"])  # type: ignore[index,call-overload]
 
 
 def draw_form(
-    spec: type[BaseModel], level: str, lang: Lang, values: dict[str, Any], *, hidden: Container[str] = (), group: str = ""
+    spec: type[BaseModel],
+    level: str,
+    lang: Lang,
+    values: dict[str, Any],
+    *,
+    hidden: Container[str] = (),
+    group: str = "",
+    besides: str = "",
 ) -> Form:
-    """Widgets for the fields of one level (of one group), filled with `values` where given, else with the spec's defaults."""
+    """Widgets for the fields of one level (of one group, or of all `besides` one), filled with `values` where given, else with
+    the spec's defaults.
+    """
     form = Form()
     for name, info in fields_of(spec, level).items():
-        if group and info.json_schema_extra["group"] != group:  # type: ignore[index,call-overload]
+        if (group and _group(info) != group) or _group(info) == besides:
             continue
         with gr.Column(min_width=_WIDTH, visible=name not in hidden) as form.columns[name]:
             value = values.get(name, info.get_default(call_default_factory=True))

@@ -58,7 +58,7 @@ def build(page: Page) -> None:
             detail = gr.HTML(elem_id="model-detail", padding=False)
             with gr.Row(visible=False, elem_id="model-buttons", elem_classes=EDITORS) as buttons:
                 wide = {"scale": 0, "min_width": 170}
-                merge = gr.Button(t("shelf.merge"), variant="primary", elem_id="model-merge", **wide)
+                merge = gr.Button(t("shelf.merge"), variant="primary", elem_id="model-merge", scale=0, min_width=230)
                 further = gr.Button(t("shelf.further"), elem_id="model-further", **wide)
                 keep = gr.Button(t("runs.checkpoints.keep"), elem_id="model-keep", **wide)
                 delete = gr.Button(t("shelf.delete"), variant="stop", elem_id="model-delete", **wide)

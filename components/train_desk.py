@@ -14,6 +14,7 @@ from studio.access import Actor
 from studio.errors import StudioError
 from studio.jobs.queue import Job
 from studio.train.methods import MethodFields
+from studio.train.plan import shares_as_form
 from studio.train.spec import TrainSpec
 from studio.train.stages import StageFields
 
@@ -110,6 +111,7 @@ class Desk:
         spec = self.page.services.plan.again(actor, run_id)
         values = spec.model_dump(mode="json") | {"base": spec.base.id, "dataset": spec.dataset.id}
         values["own_probes"] = "\n".join(spec.own_probes)
+        values |= shares_as_form(spec)
         return {name: values[name] for name in self.fields}
 
     def values_kept(self, kept: str) -> dict[str, Any]:
@@ -130,6 +132,8 @@ class Desk:
 
 def _suits(widget: Any, value: Any) -> bool:
     """Whether a value is of the kind that the widget began with: an older studio's form may have held another."""
+    if isinstance(widget, gr.Dropdown) and widget.multiselect:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
     begun = str if widget.value is None else _kind(widget.value)
     return value is None or _kind(value) is begun
 

@@ -1,10 +1,12 @@
 """Train: a base, a dataset, four questions or a preset, a few numbers; what will happen is said before it does.
 
-Address bar: `dataset` and `base` when another tab sends somebody here; `like`, a run whose settings are taken over.
+Address bar: `dataset` and `base` when another tab sends somebody here; `like`, a run whose settings are taken over;
+`start`, a checkpoint that the next run begins with.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -14,6 +16,7 @@ from components.form import Form, draw_form, late_choice
 from components.page import EDITORS, LATEST, PRIVATE, READ, Page, actor_of, ids_of, moved, new_request_id
 from components.train_desk import Desk
 from studio.access import Actor
+from studio.data.store import DatasetInfo
 from studio.train.methods import METHODS
 from studio.train.spec import PRESETS, Preset, TrainSpec, preset_values
 
@@ -37,6 +40,19 @@ def build(page: Page) -> None:
             with gr.Row():
                 base = late_choice(label=t("field.TrainSpec.base.label"), elem_id="train-base")
                 dataset = late_choice(label=t("field.TrainSpec.dataset.label"), elem_id="train-dataset")
+            with gr.Accordion(t("train.more_sources"), open=False, elem_id="train-sources"), gr.Row():
+                start_from = late_choice(
+                    label=t("field.TrainSpec.start_from.label"), info=t("field.TrainSpec.start_from.help"),
+                    elem_id="train-start-from", min_width=220,
+                )
+                also = late_choice(
+                    label=t("field.TrainSpec.also.label"), info=t("field.TrainSpec.also.help"), multiselect=True,
+                    elem_id="train-also", min_width=220,
+                )
+                weights = gr.Textbox(
+                    "", label=t("train.also_weights"), info=t("train.also_weights.help"), max_lines=1,
+                    elem_id="train-also-weights", min_width=160,
+                )
             recipe = recipe_panel.build(page)
             preset = gr.Radio(
                 presets,
@@ -49,7 +65,9 @@ def build(page: Page) -> None:
                 label=t("field.TrainSpec.name.label"), info=t("field.TrainSpec.name.help"), elem_id="train-name", max_lines=1
             )
             with gr.Row():
-                form.add(draw_form(TrainSpec, "basic", lang, PRESETS[Preset.QUICK], hidden=silent))
+                form.add(draw_form(TrainSpec, "basic", lang, PRESETS[Preset.QUICK], hidden=silent, group="what"))
+            with gr.Row():
+                form.add(draw_form(TrainSpec, "basic", lang, PRESETS[Preset.QUICK], hidden=silent, besides="what"))
             with gr.Accordion(t("train.advanced"), open=False, elem_id="train-advanced"):
                 for group in GROUPS:
                     gr.HTML(f'<h4 class="group">{t(f"form.group.{group}")}</h4>', padding=False)
@@ -70,7 +88,8 @@ def build(page: Page) -> None:
             asked = gr.Textbox(visible=False)
             kept = gr.Textbox(visible=False)
     timer = gr.Timer(_TICK_S, active=False)
-    fields = {"base": base, "dataset": dataset, "preset": preset, "name": name} | form.widgets
+    more = {"start_from": start_from, "also": also, "also_weights": weights}
+    fields = {"base": base, "dataset": dataset, "preset": preset, "name": name} | more | form.widgets
     desk = Desk(page, fields, form.columns, plan, start, asked, request_id, yaml.code, kept, timer)
     _wire(page, desk, bases, recipe)
     recipe_panel.wire(desk, recipe)
@@ -83,8 +102,20 @@ def build(page: Page) -> None:
 def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel.Questions) -> None:
     services, fields, timer = page.services, desk.fields, desk.timer
     preset_fields = [name for name in PRESETS[Preset.QUICK] if name in fields]
-    first = ("base", "dataset", "name")
+    first = ("base", "dataset", "name", "start_from", "also")
     goes_along = ("learning_rate", "bits")
+
+    def starts(actor: Actor, values: dict[str, Any]) -> Any:
+        """The base as it is, and the checkpoints on it."""
+        saved = [one for one in services.train.checkpoints(actor) if one.base_id == values["base"]]
+        choices = [(page.t("train.from_base"), ""), *((f"{one.run_name} · {one.step}", one.name) for one in saved)]
+        known = [name for _, name in choices]
+        return gr.update(choices=choices, value=values["start_from"] if values["start_from"] in known else "")
+
+    def others(datasets: Sequence[DatasetInfo], values: dict[str, Any]) -> Any:
+        choices = [(item.name, item.id) for item in datasets if item.id != values["dataset"]]
+        known = {ref for _, ref in choices}
+        return gr.update(choices=choices, value=[ref for ref in values["also"] or [] if ref in known])
 
     @page.event("run.read")
     def open_tab(request: gr.Request, goal: str, kept: str, **values: Any) -> tuple[Any, ...]:
@@ -92,9 +123,13 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         ready, datasets = services.models.ready(actor), services.data.list(actor)
         like = desk.values_like(actor, ids["like"]) if "like" in ids else {}
         is_new = values["base"] is None  # a page that has just been loaded
+        begun = services.train.begin_from(actor, ids["start"]) if "start" in ids else {}
         taken = like or (desk.values_kept(kept) if is_new else {})
+        if begun:
+            taken = {name: values[name] for name in fields} | taken | begun
         values |= taken
-        values["base"] = _chosen(ids.get("base"), values["base"], [item.id for item in ready])
+        wanted = None if begun else ids.get("base")
+        values["base"] = _chosen(wanted, values["base"], [item.id for item in ready])
         before = values["dataset"]
         values["dataset"] = _chosen(ids.get("dataset") if not like else None, before, [item.id for item in datasets])
         chosen = next((item for item in datasets if item.id == values["dataset"]), None)
@@ -106,6 +141,8 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
             "base": gr.update(choices=[(item.name, item.id) for item in ready], value=values["base"]),
             "dataset": gr.update(choices=[(item.name, item.id) for item in datasets], value=values["dataset"]),
             "name": values["name"],
+            "start_from": starts(actor, values),
+            "also": others(datasets, values),
         }
         # Only what was taken over is written: a field that somebody is typing in stays as it is.
         rest = [values[name] if taken else gr.skip() for name in fields if name not in first]
@@ -117,7 +154,7 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
             *recipe_panel.known(desk, actor, values, goal),
             bases_panel.listed(page, actor),
             gr.Timer(active=_is_moving(desk, actor, values)),
-            moved(like="") if like else gr.skip(),
+            moved(like="", start="") if like or begun else gr.skip(),
         )
 
     @page.event("run.read")
@@ -144,9 +181,19 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
     @page.event("run.read")
     def look_at_others(request: gr.Request, goal: str, **values: Any) -> tuple[Any, ...]:
         """Another base or dataset: the questions that the studio answers itself are answered again."""
-        seen = desk.look(actor_of(request), values)
+        actor = actor_of(request)
+        more = starts(actor, values), others(services.data.list(actor), values)
+        values |= {"start_from": more[0]["value"], "also": more[1]["value"]}
+        seen = desk.look(actor, values)
         address = moved(base=values["base"], dataset=values["dataset"])
-        return (*seen, *recipe_panel.known(desk, actor_of(request), values, goal), address)
+        return (*more, *seen, *recipe_panel.known(desk, actor, values, goal), address)
+
+    @page.event("run.read")
+    def take_start(request: gr.Request, **values: Any) -> tuple[Any, ...]:
+        """What its adapter's shape depends on comes along."""
+        actor = actor_of(request)
+        taken = services.train.begin_from(actor, values["start_from"] or "")
+        return (*desk.filled(taken), *desk.look(actor, values | taken))
 
     @page.event("run.read")
     def take_preset(request: gr.Request, chosen: str, method: str, stage: str) -> list[Any]:
@@ -195,7 +242,10 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         )
     for name, widget in fields.items():
         if name in ("base", "dataset"):
-            widget.input(look_at_others, None, [*desk.seen, *recipe.known, page.note], inputs_kwargs=with_goal, **LATEST)
+            more = [fields["start_from"], fields["also"]]
+            widget.input(look_at_others, None, [*more, *desk.seen, *recipe.known, page.note], inputs_kwargs=with_goal, **LATEST)
+        elif name == "start_from":
+            widget.input(take_start, None, [*fields.values(), *desk.seen], inputs_kwargs=fields, **LATEST)
         elif name not in ("preset", "method", "stage"):
             widget.input(look_again, None, desk.seen, inputs_kwargs=fields, **LATEST)
         if isinstance(widget, gr.Textbox):

@@ -27,7 +27,7 @@ from studio.train.recipe import Answers, Recipe, recommend, what_is_known
 from studio.train.service import TrainService
 from studio.train.spec import TrainSpec
 
-__all__ = ["Known", "PlanService"]
+__all__ = ["Known", "PlanService", "shares_as_form"]
 
 #: Pilots that are looked through for one of the same spec.
 _REMEMBERED = 200
@@ -35,6 +35,9 @@ _REMEMBERED = 200
 #: Fields that a file says first, in this order; what is not a person's wish is left out.
 _FIRST = ("name", "base", "dataset", "preset")
 _NOT_WISHED = ("kind", "schema", "then")
+
+#: Fields that a file says only where they say something.
+_UNSAID = ("also", "also_weights", "start_from", "system_prompt", "target_modules")
 
 #: Stands in for the name that a file need not give.
 _UNNAMED = "-"
@@ -126,6 +129,7 @@ class PlanService:
     def as_yaml(self, actor: Actor, values: Mapping[str, Any]) -> str:
         """A form's values as the file that `python -m studio train` takes; base and dataset by their ids."""
         wished = {name: _plain(value) for name, value in values.items() if name not in _NOT_WISHED and value is not None}
+        wished = {name: value for name, value in wished.items() if name not in _UNSAID or value}
         order = [*(name for name in _FIRST if name in wished), *(name for name in wished if name not in _FIRST)]
         return yaml.safe_dump({name: wished[name] for name in order}, sort_keys=False, allow_unicode=True, width=120)
 
@@ -149,8 +153,10 @@ class PlanService:
                 values[name] = values[name].get("id")
         by_name = {info.name: info.id for info in self._data.list(actor)}
         values["dataset"] = by_name.get(str(values.get("dataset")), values.get("dataset"))
+        if isinstance(values.get("also"), list):
+            values["also"] = [by_name.get(item, item) if isinstance(item, str) else item for item in values["also"]]
         spec = self._train.complete(actor, {"name": _UNNAMED} | values)
-        found = spec.model_dump(mode="json", exclude={"kind", "schema_version", "then"})
+        found = spec.model_dump(mode="json", exclude={"kind", "schema_version", "then"}) | shares_as_form(spec)
         return found | {"base": spec.base.id, "dataset": spec.dataset.id, "name": values.get("name") or ""}
 
     @allows("run.read")
@@ -158,6 +164,13 @@ class PlanService:
         """The spec of a run under a name that is free: the same rows, the same seed, and so the same numbers."""
         run = self._train.get(actor, run_id)
         return checked(TrainSpec, run.spec | {"name": self._train.free_name(actor, run.name)})
+
+
+def shares_as_form(spec: TrainSpec) -> dict[str, Any]:
+    """More datasets as a form has them: ids, and their weights where these are not all 1."""
+    weights = [f"{share.weight:g}" for share in spec.also]
+    shown = ", ".join(weights) if set(weights) - {"1"} else ""
+    return {"also": [share.id for share in spec.also], "also_weights": shown}
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Sequence
@@ -108,6 +109,8 @@ class TrainService:
 
         `base` and `dataset` may be ids; a preset fills what is not given. Raises ConfigError naming the field at fault.
         """
+        values = dict(values)
+        weights = str(values.pop("also_weights", None) or "")
         if unknown := sorted(set(values) - set(TrainSpec.model_fields) - {"schema"}):
             raise ConfigError("error.config.unknown_fields", field=unknown[0], fields=", ".join(unknown))
         for name in ("base", "dataset"):
@@ -122,7 +125,43 @@ class TrainService:
         if isinstance(full["dataset"], str):
             info = self._data.get(actor, full["dataset"])
             full["dataset"] = DatasetRef(id=info.id, revision=info.revision, hash=info.content_hash)
+        full["also"] = self._shares(actor, full.get("also") or [], weights)
         return checked(TrainSpec, full)
+
+    def _shares(self, actor: Actor, also: Any, weights: str) -> list[Any]:
+        """More datasets by their ids, or as a spec has them; `weights` in the order of those that are ids, 1 where none is left.
+
+        Raises ConfigError for a weight that is no number.
+        """
+        parts = [part for part in re.split(r"[,，;；、\s]+", weights) if part]
+        found: list[Any] = []
+        for item in also if isinstance(also, list) else [also]:
+            if not isinstance(item, str):
+                found.append(item)
+                continue
+            info = self._data.get(actor, item)
+            try:
+                weight = float(parts.pop(0)) if parts else 1.0
+            except ValueError:
+                raise ConfigError("error.train.weights", field="also_weights", weights=weights) from None
+            found.append({"id": info.id, "revision": info.revision, "hash": info.content_hash, "weight": weight})
+        return found
+
+    @allows("run.read")
+    def begin_from(self, actor: Actor, name: str) -> dict[str, Any]:
+        """Values for a run that goes on from a checkpoint: its base, and all that its adapter's shape depends on. Empty for "".
+
+        Raises NotFoundError where it is gone.
+        """
+        if not name:
+            return {"start_from": ""}
+        run_id, _, step = name.partition("@")
+        run = self.get(actor, run_id)
+        if all(str(saved.step) != step for saved in self.checkpoints(actor, run_id)):
+            raise NotFoundError("error.run.no_checkpoint", step=step)
+        method = method_of(run.spec)
+        taken = {field: run.spec[field] for field in method.fields if field in run.spec}
+        return {"start_from": name, "base": run.base_id, "method": method.name, "bits": run.spec.get("bits", 16)} | taken
 
     @allows("run.read")
     def preflight(self, actor: Actor, spec: TrainSpec) -> Preflight:
@@ -131,7 +170,21 @@ class TrainService:
         if base.state != "ready":
             return Preflight(errors=[StudioError("error.model.not_ready", field="base", base=base.name).as_dict()])
         dataset = self._data.get(actor, spec.dataset.id)
-        return look_ahead(spec, base, dataset, self.view(actor, spec), self._settings)
+        ahead = look_ahead(spec, base, dataset, self.view(actor, spec), self._settings)
+        return dataclasses.replace(ahead, errors=[*ahead.errors, *self._start_errors(actor, spec)])
+
+    def _start_errors(self, actor: Actor, spec: TrainSpec) -> list[dict[str, Any]]:
+        """Where it begins with a checkpoint of another base, method or shape."""
+        if not spec.start_from:
+            return []
+        try:
+            needed = self.begin_from(actor, spec.start_from)
+        except NotFoundError as error:
+            return [error.as_dict()]
+        given = spec.model_dump(mode="json") | {"base": spec.base.id}
+        odd = [name for name, value in needed.items() if given[name] != value and name != "lora_dropout"]
+        words = {"names": ", ".join(odd), "values": ", ".join(str(needed[name]) for name in odd)}
+        return [ConfigError("error.train.start_differs", field=odd[0], **words).as_dict()] if odd else []
 
     @allows("run.read")
     def view(self, actor: Actor, spec: TrainSpec) -> TrainingView:
