@@ -9,21 +9,41 @@ from components.page import Page
 from components.widgets.chart import chart_words
 from studio.train.service import Curves, Run
 
-__all__ = ["CHARTS", "MOST_RUNS", "values"]
+__all__ = ["CHARTS", "HEALTH", "MOST_RUNS", "values"]
 
 #: Runs over each other; a sweep may have as many.
 MOST_RUNS = 24
 
 #: Charts in the order of the page, and whether their axis begins at zero.
 CHARTS = {"loss": False, "lr": False, "grad_norm": False, "speed": True, "memory": True}
+CHARTS |= {"rewards": True, "accuracy": True, "logps": False, "length": True}
+
+#: Those of trainings on preferences, shown where there is something to show.
+HEALTH = ("rewards", "accuracy", "logps", "length")
 
 _COLOURS = {
     "train/loss": "#14b8a6",
     "validation/loss": "#f97316",
     "train/lr": "#8b5cf6",
     "train/grad_norm": "#ca8a04",
+    "validation/reward_chosen": "#14b8a6",
+    "validation/reward_rejected": "#e11d48",
+    "validation/margin": "#f97316",
+    "train/margin": "#8b5cf6",
+    "train/accuracy": "#14b8a6",
+    "validation/accuracy": "#f97316",
+    "validation/logp_chosen": "#14b8a6",
+    "validation/logp_rejected": "#e11d48",
+    "probes/chars": "#0ea5e9",
     "speed": "#0ea5e9",
     "memory": "#e11d48",
+}
+
+_HEALTH_SERIES = {
+    "rewards": ("train/margin", "validation/margin", "validation/reward_chosen", "validation/reward_rejected"),
+    "accuracy": ("train/accuracy", "validation/accuracy"),
+    "logps": ("validation/logp_chosen", "validation/logp_rejected"),
+    "length": ("probes/chars",),
 }
 
 #: Of runs over each other: far apart, readable on white and on black.
@@ -44,7 +64,7 @@ def values(page: Page, found: Sequence[tuple[Run, Curves]], marks: list[dict[str
         def add(chart: str, key: str, label: str, points: Points, *, run: Run = run, colour: str | None = colour) -> None:
             if not points:
                 return
-            is_validation = key == "validation/loss"
+            is_validation = key.startswith(("validation/", "probes/"))
             name = label if alone or chart == "loss" else run.name
             line = {"name": name, "color": colour or _COLOURS[key], "points": points, "dots": is_validation}
             lines[chart].append(line | ({} if alone else {"group": run.name, "dash": key == "train/loss"}))
@@ -54,6 +74,9 @@ def values(page: Page, found: Sequence[tuple[Run, Curves]], marks: list[dict[str
         add("lr", "train/lr", t("runs.chart.lr"), series.get("train/lr", []))
         add("grad_norm", "train/grad_norm", t("runs.chart.grad_norm"), series.get("train/grad_norm", []))
         add("speed", "speed", t("runs.chart.speed"), _ratio(series, "train/tokens", "train/seconds"))
+        for chart, names in _HEALTH_SERIES.items():
+            for name in names:
+                add(chart, name, t(f"runs.series.{name.replace('/', '_')}"), series.get(name, []))
         add("memory", "memory", t("runs.chart.memory"), _scaled(series.get("train/mem_bytes", []), 2**30))
     key = ",".join(run.id for run, _ in found)
     common = {"x": t("runs.chart.step"), "empty": t("runs.chart.empty"), "words": chart_words(t), "key": key}

@@ -51,6 +51,11 @@ class _Parts:
     grad_norm: Any
     speed: Any
     memory: Any
+    rewards: Any
+    accuracy: Any
+    logps: Any
+    length: Any
+    health: Any
     noticed: Any
     probes: Any
     foot: Any
@@ -81,8 +86,11 @@ def build(page: Page) -> None:
             group = gr.HTML(elem_id="run-group", padding=False)
             with gr.Column(visible=False, elem_id="run-charts") as charts:
                 loss = line_chart(t("runs.chart.loss"), elem_id="chart-loss", height=260)
+                with gr.Row(visible=False, elem_id="run-health") as health:
+                    small = {name: _small_chart(t(f"runs.chart.{name}"), name) for name in run_charts.HEALTH}
                 with gr.Row():
-                    small = {name: _small_chart(t(f"runs.chart.{name}"), name) for name in run_charts.CHARTS if name != "loss"}
+                    plain = [name for name in run_charts.CHARTS if name not in ("loss", *run_charts.HEALTH)]
+                    small |= {name: _small_chart(t(f"runs.chart.{name}"), name) for name in plain}
             noticed = gr.HTML(elem_id="run-noticed", padding=False)
             probes = gr.HTML(elem_id="run-probes", padding=False)
             foot = gr.HTML(elem_id="run-foot", padding=False, js_on_load=_FOOT_SCRIPT)
@@ -90,7 +98,8 @@ def build(page: Page) -> None:
     timer = gr.Timer(_TICK_S, active=False)
     parts = _Parts(
         queue=queue.listing, listing=listing, head=head, buttons=buttons, stop=stop, resume=resume, hint=hint, chat=chat,
-        group=group, charts=charts, loss=loss, **small, noticed=noticed, probes=probes, foot=foot, cursor=cursor, timer=timer,
+        group=group, charts=charts, loss=loss, health=health, **small, noticed=noticed, probes=probes, foot=foot,
+        cursor=cursor, timer=timer,
     )
     _wire(page, parts, queue, again, like)
 
@@ -137,7 +146,8 @@ def _wire(page: Page, parts: _Parts, queue: queue_panel.QueueParts, again: gr.Bu
         if run is None:
             empty = render("runs_empty", lang, datasets=services.data.list(actor))
             return (
-                queue_panel.drawn(page, actor), listing, empty, *[_HIDDEN] * 5, "", _HIDDEN, *[gr.skip()] * 5, "", "", "", "",
+                queue_panel.drawn(page, actor), listing, empty, *[_HIDDEN] * 5, "", _HIDDEN,
+                *[gr.skip()] * len(run_charts.CHARTS), _HIDDEN, "", "", "", "",
                 gr.Timer(active=False),
             )
         saved = services.train.checkpoints(actor, run.id)
@@ -167,6 +177,7 @@ def _wire(page: Page, parts: _Parts, queue: queue_panel.QueueParts, again: gr.Bu
             _group(page, actor, found),
             gr.update(visible=True),
             *drawn,
+            gr.update(visible=any(one.compares for one in drawn_runs)),
             render("run_noticed", lang, noticed=noticed, dataset=run.dataset_id),
             render("run_probes", lang, told=services.story.timeline(actor, run.id)),
             render("run_foot", lang, lineage=lineage, log=services.jobs.log_tail(actor, run.job.id)),

@@ -131,7 +131,7 @@ def _problems_of_points(
         new = {}
         if event.kind == "step_finished":
             new = {("train/loss", body["step"]): body["loss"], ("train/lr", body["step"]): body["lr"]}
-        if event.kind == "evaluated":
+        if event.kind == "evaluated" and event.body["split"] == "validation":
             new = {("validation/loss", body["step"]): body["loss"]}
         doubled += sum(key in holds for key in new)
         holds |= new

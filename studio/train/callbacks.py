@@ -6,6 +6,7 @@ import math
 import statistics
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -16,7 +17,7 @@ from studio.data.render import Template
 from studio.jobs.context import JobContext
 from studio.train.answers import greedy_answers
 from studio.train.detectors import Evaluation, Finding, Step, Watch
-from studio.train.history import seen_before, step_seconds
+from studio.train.history import answer_length, base_scores, seen_before, step_seconds
 from studio.train.probes import Probe, probes_of
 from studio.train.spec import TrainSpec
 from studio.train.stepping import Stepping
@@ -48,13 +49,15 @@ class TellEvents(TrainerCallback):
         self._recent = deque(step_seconds(context.history, _RECENT), maxlen=_RECENT)
         self._evaluations_left = 0
         self._watch = Watch(0)
+        self._length_of_base = 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         every = max(1, int(args.eval_steps))
         if args.eval_strategy != "no":  # one at every multiple, and one at the end
             self._evaluations_left = math.ceil(state.max_steps / every) - state.global_step // every
         self._context.progress(state.global_step, state.max_steps, "steps", self._eta_s(state))
-        self._watch = Watch(state.max_steps, self.trainer.loss_of_base)
+        self._watch = Watch(state.max_steps, self.trainer.loss_of_base, base_scores(self._context.history))
+        self._watch.answered(0, answer_length(self._context.history) or self._length_of_base)
         self._watch.recall(*seen_before(self._context.history, state.global_step))
         self.trainer.take_step()
 
@@ -102,7 +105,14 @@ class TellEvents(TrainerCallback):
         loss = metrics["eval_loss"]
         scores = {name.removeprefix("eval_"): value for name, value in metrics.items() if name != "eval_loss"}
         self._context.events.write("evaluated", step=state.global_step, split="validation", loss=loss, scores=scores)
-        self._tell(self._watch.evaluated(Evaluation(state.global_step, loss)))
+        self._tell(self._watch.evaluated(Evaluation(state.global_step, loss, scores)))
+
+    def answered(self, step: int, chars: float) -> None:
+        """The questions were answered, in so many characters each."""
+        if step == 0:
+            self._length_of_base = chars
+        else:
+            self._tell(self._watch.answered(step, chars))
 
     def _tell(self, findings: list[Finding]) -> None:
         for found in findings:
@@ -131,7 +141,9 @@ class TimeSteps(TrainerCallback):
 
 
 class ProbeRounds:
-    """Asks the run's questions and tells the answers, one event each, `probe_answered`."""
+    """Asks the run's questions and tells the answers, one event each, `probe_answered`, and how long they are on average."""
+
+    on_answers: Callable[[int, float], None] | None = None
 
     def __init__(self, context: JobContext, spec: TrainSpec, template: Template, trainer: Stepping) -> None:
         self._context = context
@@ -143,8 +155,14 @@ class ProbeRounds:
         if not self.probes or self._context.stop.is_set():
             return
         started = time.monotonic()
-        for probe, text in zip(self.probes, self._answers(self.probes), strict=False):
+        answers = self._answers(self.probes)
+        for probe, text in zip(self.probes, answers, strict=False):
             self._context.events.write("probe_answered", step=step, probe=probe.id, text=text[:_ANSWER_CHARS])
+        if answers:
+            chars = sum(map(len, answers)) / len(answers)
+            self._context.events.write("evaluated", step=step, split="probes", loss=None, scores={"chars": chars})
+            if self.on_answers is not None:
+                self.on_answers(step, chars)
         self._trainer.evaluation_seconds += time.monotonic() - started
 
     def answer(self, n: int) -> int:

@@ -7,6 +7,9 @@
     spike                one batch far above the others                            with its rows, the worst first
     exploding_gradient   the gradient of a step is many times the usual one
     slow_data            the model waits for its rows
+    chosen_falls         the chosen answers become less likely, not only the rejected ones
+    no_preference        held-out pairs are told apart no better than by chance
+    longer               answers grow, which preferences often reward
 
 Pure: numbers in, findings out. Knows no torch, no page, no words: a finding is a message key with its numbers. The same numbers
 give the same findings, so that a resumed training, which reads its own past first, tells nothing twice.
@@ -17,7 +20,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,8 +54,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
+    """`scores` of a stage that compares answers: margin, accuracy, logp_chosen (nats an answer) and others."""
+
     step: int
     loss: float
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +74,11 @@ class Finding:
 class Watch:
     """Sees every step and every evaluation of a training, in order; `planned` is the number of steps that it will do."""
 
-    def __init__(self, planned: int, base_loss: float | None = None) -> None:
+    def __init__(self, planned: int, base_loss: float | None = None, base_scores: Mapping[str, float] | None = None) -> None:
         self._planned = planned
         self._base_loss = base_loss
+        self._base_scores = base_scores or {}
+        self._base_chars = 0.0
         self._told: set[str] = set()
         self._losses: list[float] = []
         self._levels: list[tuple[int, float]] = []
@@ -97,7 +105,16 @@ class Watch:
 
     def evaluated(self, now: Evaluation) -> list[Finding]:
         self._evaluations.append(now)
-        return self._overfits(now)
+        return [*self._overfits(now), *self._chosen_falls(now), *self._no_preference(now)]
+
+    def answered(self, step: int, chars: float) -> list[Finding]:
+        """The questions were answered in so many characters each; step 0 is the base."""
+        if step == 0:
+            self._base_chars = chars
+            return []
+        if not self._base_chars or chars < max(1.5 * self._base_chars, self._base_chars + 30):
+            return []
+        return self._once("longer", step, chars=round(chars), before=round(self._base_chars))
 
     def _once(self, key: str, step: int, rows: Sequence[int] = (), **params: Any) -> list[Finding]:
         if key in self._told:
@@ -178,6 +195,25 @@ class Watch:
         if not then or not self._levels[-1][1] < then[-1]:
             return []
         return self._once("overfits", now.step, best_step=best.step, best=best.loss, loss=now.loss)
+
+
+    # 3 Preferences
+
+    def _chosen_falls(self, now: Evaluation) -> list[Finding]:
+        """The chosen answers are less likely than before the training, by three nats and a tenth: what DPO does when the rejected
+        ones fall faster (Pal et al. 2024, arXiv:2402.13228).
+        """
+        before, after = self._base_scores.get("logp_chosen"), now.scores.get("logp_chosen")
+        if before is None or after is None or before - after < max(3.0, 0.1 * abs(before)):
+            return []
+        return self._once("chosen_falls", now.step, before=before, after=after, margin=now.scores.get("margin", 0.0))
+
+    def _no_preference(self, now: Evaluation) -> list[Finding]:
+        """Half of the steps are done, and held-out pairs are told apart no better than by chance."""
+        accuracy = now.scores.get("accuracy")
+        if accuracy is None or 2 * now.step < self._planned or accuracy > 0.55:
+            return []
+        return self._once("no_preference", now.step, percent=round(100 * accuracy))
 
 
 def _worst(now: Step, usual: float) -> tuple[int, ...]:

@@ -70,6 +70,7 @@ def _run(context: JobContext) -> dict[str, Any]:
     trainer = _trainer(context, spec, asked, parts, checkpoints)
     loss_of_base = _base_loss(context, trainer, validation_rows)
     ask = ProbeRounds(context, spec, template, trainer)
+    ask.on_answers = trainer.tell.answered
     if not any(event.kind == "probe_answered" for event in context.history) and not context.resumed_from_step:
         context.phase("evaluating")
         ask(0)
@@ -113,6 +114,7 @@ def _trainer(context: JobContext, spec: TrainSpec, asked: TrainSpec, parts: Part
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     tell.trainer = trainer
+    trainer.tell = tell
     return trainer
 
 

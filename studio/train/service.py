@@ -25,6 +25,7 @@ from studio.models.catalogue import ModelService
 from studio.settings import Settings
 from studio.train.preflight import Preflight, look_ahead
 from studio.train.spec import MAX_NAME, BaseRef, DatasetRef, Preset, TrainSpec, method_of, preset_values
+from studio.train.stages import STAGES
 
 __all__ = ["Checkpoint", "Curves", "Run", "TrainService", "answers_as", "insert_run"]
 
@@ -47,6 +48,15 @@ class Run:
     @property
     def method(self) -> str:
         return method_of(self.spec).name
+
+    @property
+    def stage(self) -> str:
+        return str(self.spec.get("stage", "sft"))
+
+    @property
+    def compares(self) -> bool:
+        """Whether it tells good answers from bad ones."""
+        return STAGES[self.stage].compares if self.stage in STAGES else False
 
     @property
     def rank(self) -> int | None:

@@ -91,7 +91,7 @@ class Training:
             told = {}
             if event.kind == "step_finished":
                 told = {name: body[name] for name in ("loss", "lr", "grad_norm", "tokens", "target_tokens")}
-            if event.kind == "evaluated":
+            if event.kind == "evaluated" and body["split"] == "validation":
                 told = {"validation": body["loss"]}
             for name, value in told.items():
                 assert (name, body["step"]) not in held

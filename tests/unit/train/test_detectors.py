@@ -195,3 +195,48 @@ def test_few_steps_are_never_called_flat_and_a_falling_validation_loss_is_enough
     told(watch, steps([2.0] * 29))
     watch.evaluated(Evaluation(29, 1.9))
     assert told(watch, steps([2.0] * 40)[29:]) == []
+
+
+# --- preferences ------------------------------------------------------------------------------------------------------
+
+
+def compared(step: int, **scores: float) -> Evaluation:
+    return Evaluation(step, 0.6, {"margin": 0.5, "accuracy": 0.9, "logp_chosen": -40.0} | scores)
+
+
+def test_chosen_answers_that_fall_are_told_with_their_numbers_once() -> None:
+    watch = Watch(100, math.log(2), {"logp_chosen": -40.0, "margin": 0.0})
+    assert watch.evaluated(compared(10, logp_chosen=-43.9)) == []
+    (found,) = watch.evaluated(compared(20, logp_chosen=-44.5, margin=2.0))
+    assert (found.key, found.step) == ("chosen_falls", 20)
+    assert found.params == {"before": -40.0, "after": -44.5, "margin": 2.0}
+    assert watch.evaluated(compared(30, logp_chosen=-60.0)) == []
+
+
+def test_a_rise_of_chosen_answers_is_nothing() -> None:
+    watch = Watch(100, math.log(2), {"logp_chosen": -40.0})
+    assert watch.evaluated(compared(60, logp_chosen=-20.0)) == []
+
+
+def test_pairs_that_are_told_apart_by_chance_are_a_finding_after_half_of_the_steps() -> None:
+    watch = Watch(100, math.log(2), {"logp_chosen": -40.0})
+    assert watch.evaluated(compared(40, accuracy=0.5)) == []
+    (found,) = watch.evaluated(compared(50, accuracy=0.5))
+    assert (found.key, found.params) == ("no_preference", {"percent": 50})
+
+
+def test_answers_that_grow_are_told() -> None:
+    watch = Watch(100)
+    assert watch.answered(0, 100.0) == []
+    assert watch.answered(10, 149.0) == []
+    (found,) = watch.answered(20, 151.0)
+    assert (found.key, found.params) == ("longer", {"chars": 151, "before": 100})
+    assert Watch(100).answered(10, 500.0) == [], "nobody asked the base"
+
+
+def test_a_dpo_run_tells_how_long_its_answers_are(new_training: Callable[..., Training]) -> None:
+    run = new_training(base="apt", stage="dpo", dataset="pairs", max_steps=4, evaluations=2, own_probes=["Count from 3"])
+    run.finished()
+    told = [body for body in run.bodies("evaluated") if body["split"] == "probes"]
+    assert [body["step"] for body in told] == [0, 2, 4]
+    assert all(body["loss"] is None and body["scores"]["chars"] >= 0 for body in told)
