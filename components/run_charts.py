@@ -30,6 +30,8 @@ _COLOURS = {
     "validation/reward_rejected": "#e11d48",
     "validation/margin": "#f97316",
     "train/margin": "#8b5cf6",
+    "train/reward": "#14b8a6",
+    "validation/reward": "#f97316",
     "train/accuracy": "#14b8a6",
     "validation/accuracy": "#f97316",
     "validation/logp_chosen": "#14b8a6",
@@ -40,7 +42,10 @@ _COLOURS = {
 }
 
 _HEALTH_SERIES = {
-    "rewards": ("train/margin", "validation/margin", "validation/reward_chosen", "validation/reward_rejected"),
+    "rewards": (
+        "train/margin", "validation/margin", "validation/reward_chosen", "validation/reward_rejected", "train/reward",
+        "validation/reward",
+    ),
     "accuracy": ("train/accuracy", "validation/accuracy"),
     "logps": ("validation/logp_chosen", "validation/logp_rejected"),
     "length": ("probes/chars",),

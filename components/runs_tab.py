@@ -177,7 +177,7 @@ def _wire(page: Page, parts: _Parts, queue: queue_panel.QueueParts, again: gr.Bu
             _group(page, actor, found),
             gr.update(visible=True),
             *drawn,
-            gr.update(visible=any(one.compares for one in drawn_runs)),
+            gr.update(visible=any(one.watched for one in drawn_runs)),
             render("run_noticed", lang, noticed=noticed, dataset=run.dataset_id),
             render("run_probes", lang, told=services.story.timeline(actor, run.id)),
             render("run_foot", lang, lineage=lineage, log=services.jobs.log_tail(actor, run.job.id)),

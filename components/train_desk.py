@@ -110,8 +110,7 @@ class Desk:
         """A run's settings for the form, under a name that is free."""
         spec = self.page.services.plan.again(actor, run_id)
         values = spec.model_dump(mode="json") | {"base": spec.base.id, "dataset": spec.dataset.id}
-        values["own_probes"] = "\n".join(spec.own_probes)
-        values |= shares_as_form(spec)
+        values |= _lines(values) | shares_as_form(spec)
         return {name: values[name] for name in self.fields}
 
     def values_kept(self, kept: str) -> dict[str, Any]:
@@ -126,8 +125,13 @@ class Desk:
 
     def filled(self, values: dict[str, Any]) -> list[Any]:
         """Updates of all widgets; a field that `values` does not name stays."""
-        lines = values | ({"own_probes": "\n".join(values["own_probes"])} if isinstance(values.get("own_probes"), list) else {})
+        lines = values | _lines(values)
         return [lines.get(name, gr.skip()) for name in self.fields]
+
+
+def _lines(values: dict[str, Any]) -> dict[str, str]:
+    """Fields that a form shows as lines of one text."""
+    return {name: "\n".join(values[name]) for name in ("own_probes", "rewards") if isinstance(values.get(name), list)}
 
 
 def _suits(widget: Any, value: Any) -> bool:

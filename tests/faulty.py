@@ -73,9 +73,10 @@ def _datasets() -> dict[str, list[dict[str, Any]]]:
 
 def _of_stages() -> dict[str, list[dict[str, Any]]]:
     """Pairs       a chosen answer that counts up, a rejected one that mumbles       judged  the same, one by one
+    tasks       questions with the number that they are about
     texts       plain ones, some of them longer than a row may be
     """
-    pairs, judged, texts = [], [], []
+    pairs, judged, texts, tasks = [], [], [], []
     for n in range(40):
         split = "train" if n < 28 else "validation"
         asked = [{"role": "user", "content": f"Count from {n}"}]
@@ -84,8 +85,9 @@ def _of_stages() -> dict[str, list[dict[str, Any]]]:
         messages = [*asked, *(good if n % 2 else bad)]
         judged.append({"messages": messages, "label": bool(n % 2), "split": split})
         sentence = "The lens bends the light, and the light falls on the retina. "
+        tasks.append({"messages": [{"role": "user", "content": f"Count from {n}"}], "answer": str(n), "split": split})
         texts.append({"text": f"Of {n}. " + sentence * (n % 9 + 1), "split": split})
-    return {"pairs": pairs, "judged": judged, "texts": texts}
+    return {"pairs": pairs, "judged": judged, "texts": texts, "tasks": tasks}
 
 
 def _turn(question: str, answer: str, split: str) -> dict[str, Any]:

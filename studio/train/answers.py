@@ -10,7 +10,7 @@ import torch
 from studio.data.render import Template
 from studio.errors import StudioError
 
-__all__ = ["greedy_answers"]
+__all__ = ["greedy_answers", "greedy_ids"]
 
 #: Prompts that are answered together: what a training has beside its own batch in memory stays small.
 _TOGETHER = 16
@@ -25,14 +25,23 @@ def greedy_answers(
 
     `model` may be in training mode and is left as it was.
     """
+    prompts = [_prompt(template, question) for question in questions]
+    written = greedy_ids(model, template, prompts, max_new_tokens=max_new_tokens, may_go_on=may_go_on)
+    return None if written is None else [template.tokenizer.decode(ids).strip() for ids in written]
+
+
+@torch.no_grad()
+def greedy_ids(
+    model: Any, template: Template, prompts: Sequence[list[int]], *, max_new_tokens: int, may_go_on: Callable[[], bool]
+) -> list[list[int]] | None:
+    """The tokens of one answer a prompt, end tokens left out; none for an empty prompt."""
     from transformers import GenerationConfig
 
     pad = next(iter(sorted(template.end_ids)), 0)
     choice = GenerationConfig(
         do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=sorted(template.end_ids) or None, pad_token_id=pad
     )
-    prompts = [_prompt(template, question) for question in questions]
-    answers = [""] * len(prompts)
+    answers: list[list[int]] = [[] for _ in prompts]
     order = sorted((at for at, ids in enumerate(prompts) if ids), key=lambda at: len(prompts[at]))
     was_training = model.training
     model.eval()
@@ -49,8 +58,7 @@ def greedy_answers(
                 mask[row, width - len(prompts[at]) :] = 1
             written = model.generate(input_ids=ids, attention_mask=mask, generation_config=choice, use_cache=True)
             for row, at in enumerate(chosen):
-                new = [token for token in written[row, width:].tolist() if token not in template.end_ids]
-                answers[at] = template.tokenizer.decode(new).strip()
+                answers[at] = [token for token in written[row, width:].tolist() if token not in template.end_ids]
     finally:
         model.train(was_training)
     return answers

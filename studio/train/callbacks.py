@@ -56,7 +56,8 @@ class TellEvents(TrainerCallback):
         if args.eval_strategy != "no":  # one at every multiple, and one at the end
             self._evaluations_left = math.ceil(state.max_steps / every) - state.global_step // every
         self._context.progress(state.global_step, state.max_steps, "steps", self._eta_s(state))
-        self._watch = Watch(state.max_steps, self.trainer.loss_of_base, base_scores(self._context.history))
+        scores, has_level = base_scores(self._context.history), self.trainer.has_level
+        self._watch = Watch(state.max_steps, self.trainer.loss_of_base, scores, has_level=has_level)
         self._watch.answered(0, answer_length(self._context.history) or self._length_of_base)
         self._watch.recall(*seen_before(self._context.history, state.global_step))
         self.trainer.take_step()

@@ -72,10 +72,20 @@ class Finding:
 
 
 class Watch:
-    """Sees every step and every evaluation of a training, in order; `planned` is the number of steps that it will do."""
+    """Sees every step and every evaluation of a training, in order; `planned` is the number of steps that it will do. Without
+    `has_level`, the loss of a step says nothing (GRPO).
+    """
 
-    def __init__(self, planned: int, base_loss: float | None = None, base_scores: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        planned: int,
+        base_loss: float | None = None,
+        base_scores: Mapping[str, float] | None = None,
+        *,
+        has_level: bool = True,
+    ) -> None:
         self._planned = planned
+        self._has_level = has_level
         self._base_loss = base_loss
         self._base_scores = base_scores or {}
         self._base_chars = 0.0
@@ -95,6 +105,8 @@ class Watch:
         self._told = set(told)
 
     def step(self, now: Step) -> list[Finding]:
+        if not self._has_level:
+            return [*self._exploding(now), *self._slow(now)]
         if not math.isfinite(now.loss) or (now.grad_norm is not None and not math.isfinite(now.grad_norm)):
             return self._once("not_a_number", now.step, rows=now.rows)
         found = [*self._spike(now), *self._exploding(now), *self._slow(now)]

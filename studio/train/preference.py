@@ -6,14 +6,16 @@ A full fine-tune writes down what its reference says of every row before the fir
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import trl
 from datasets import Dataset
 from transformers import PreTrainedTokenizerFast
+from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
+from trl.trainer.kto_config import KTOConfig
 from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference, KTOTrainer
 
 from studio.train.arguments import training_arguments
@@ -23,7 +25,7 @@ from studio.train.spec import TrainSpec
 from studio.train.stages.base import Parts
 from studio.train.stepping import Measured, Stepping
 
-__all__ = ["JudgedTrainer", "PairTrainer", "trl_parts"]
+__all__ = ["DPOConfig", "JudgedTrainer", "KTOConfig", "PairTrainer", "trl_parts"]
 
 #: What TRL's log calls them, and what events and charts do. Rewards are β · log-ratios, log-probabilities nats an answer.
 _SCORES = {
@@ -37,13 +39,22 @@ _SCORES = {
 }
 
 
-def trl_parts(config: str, spec: TrainSpec, parts: Parts, own: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+def trl_parts(
+    config: Any,
+    spec: TrainSpec,
+    parts: Parts,
+    own: dict[str, Any],
+    options: dict[str, Any],
+    columns: Callable[[ExampleRow], dict[str, Any]] | None = None,
+) -> dict[str, Any]:
     """Arguments of one of the trainers below; `config` is TRL's class of settings, `own` those of the stage."""
     more = dict(options.pop("more", None) or {})
     is_full = spec.method == "full"
     # Rows are tokens already, of the length that was asked for.
+    known = {item.name for item in dataclasses.fields(config)}
     usual = {"max_length": None, "precompute_ref_log_probs": is_full, "remove_unused_columns": False}
-    arguments = training_arguments(spec, parts, usual | own | more, kind=getattr(trl, config))
+    usual = {name: value for name, value in usual.items() if name in known}
+    arguments = training_arguments(spec, parts, usual | own | more, kind=config)
     model, adapter = spec.how.prepared(parts.model, spec), None
     steps = spec.planned_steps(len(parts.train_rows))
     if parts.start is not None:
@@ -59,14 +70,14 @@ def trl_parts(config: str, spec: TrainSpec, parts: Parts, own: dict[str, Any], o
         "rows": parts.train_rows,
         "processing_class": _tokenizer(parts),
         "pad": pad_id(parts.template),
-        "train_dataset": dataset_of(parts.train_rows.rows),
-        "eval_dataset": dataset_of(parts.validation_rows.rows) if len(parts.validation_rows) else None,
+        "train_dataset": dataset_of(parts.train_rows.rows, columns),
+        "eval_dataset": dataset_of(parts.validation_rows.rows, columns) if len(parts.validation_rows) else None,
     } | options
 
 
-def dataset_of(rows: Sequence[ExampleRow]) -> Dataset:
+def dataset_of(rows: Sequence[ExampleRow], columns: Callable[[ExampleRow], dict[str, Any]] | None = None) -> Dataset:
     """As TRL's trainers hold rows that are tokens already."""
-    return Dataset.from_list([_columns(row) for row in rows])
+    return Dataset.from_list([(columns or _columns)(row) for row in rows])
 
 
 def _columns(row: ExampleRow) -> dict[str, Any]:
@@ -79,9 +90,11 @@ def _columns(row: ExampleRow) -> dict[str, Any]:
 
 
 def _tokenizer(parts: Parts) -> Any:
-    """TRL asks it for the padding token, and for nothing else here."""
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=parts.template.tokenizer)
-    tokenizer.pad_token = parts.template.tokenizer.id_to_token(pad_id(parts.template))
+    """TRL asks it for the padding token and the end of an answer, and for nothing else here."""
+    own, ends = parts.template.tokenizer, sorted(parts.template.end_ids)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=own)
+    tokenizer.pad_token = own.id_to_token(pad_id(parts.template))
+    tokenizer.eos_token = own.id_to_token(ends[0]) if ends else tokenizer.pad_token
     return tokenizer
 
 
@@ -93,11 +106,7 @@ class _Preferring(Stepping):
     def __init__(self, *args: Any, pad: int, spec: TrainSpec, **kwargs: Any) -> None:
         self._collator = self._make_collator(pad)
         super().__init__(*args, spec=spec, data_collator=self._collate, **kwargs)
-        for parameter in self.model.parameters():
-            if parameter.requires_grad:  # TRL rounds the adapter on a quantised base to bfloat16
-                parameter.data = parameter.data.float()
-        if hasattr(self.model, "peft_config"):
-            self.model.peft_config["default"].base_model_name_or_path = spec.base.id
+        self.float_adapter()
 
     def _make_collator(self, pad: int) -> Any:
         raise NotImplementedError
@@ -117,7 +126,7 @@ class _Preferring(Stepping):
         rows = inputs.pop("rows")
         loss = super().compute_loss(model, inputs)  # type: ignore[misc]
         if model.training:
-            step = self._step
+            step = self._facts
             step.tokens += int(inputs["attention_mask"].sum())
             step.targets += int(inputs["completion_mask"].sum())
             step.rows += rows.tolist()

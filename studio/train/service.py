@@ -54,9 +54,9 @@ class Run:
         return str(self.spec.get("stage", "sft"))
 
     @property
-    def compares(self) -> bool:
-        """Whether it tells good answers from bad ones."""
-        return STAGES[self.stage].compares if self.stage in STAGES else False
+    def watched(self) -> Sequence[str]:
+        """Charts beside those of every training."""
+        return STAGES[self.stage].watched if self.stage in STAGES else ()
 
     @property
     def rank(self) -> int | None:

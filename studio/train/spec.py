@@ -124,7 +124,7 @@ _method = shown("what", basic=True) | {"enum": "Method", "choices": tuple(METHOD
 _stage = shown("what", basic=True) | {"enum": "Stage", "choices": tuple(STAGES)}
 
 
-class TrainSpec(MethodFields, StageFields, Spec):
+class TrainSpec(MethodFields, StageFields, Spec):  # type: ignore[misc] # what pydantic's plugin makes of so many bases
     """A fine-tune of one base model on one dataset revision. Complete: the same spec gives the same numbers."""
 
     kind: str = "train"
@@ -240,7 +240,7 @@ class TrainSpec(MethodFields, StageFields, Spec):
         """Optimizer updates that the spec asks for on `n_rows` training rows."""
         if self.max_steps:
             return self.max_steps
-        batches = math.ceil(n_rows / self.per_device_batch_size)
+        batches = math.ceil(n_rows * self.to_what.answers_of(self) / self.per_device_batch_size)
         return max(1, math.ceil(math.ceil(batches / self.gradient_accumulation_steps) * self.epochs))
 
 

@@ -63,7 +63,7 @@ def evaluations_in_vain(state: TrainerState) -> int:
 
 
 class Stepping:
-    """Counts the current step in `_step`; the callback reads `take_step`, which begins anew.
+    """Counts the current step in `_facts`; the callback reads `take_step`, which begins anew.
 
     Rows come in the order of batches of `order_batch`, so that a training whose batches had to be cut smaller takes the same rows
     in each step; or `in_order`, as they stand. `before_save` is called with the step whose checkpoint comes next: what it
@@ -101,19 +101,28 @@ class Stepping:
     ) -> None:
         self._spec = spec
         self._method = spec.how
+        self.has_level = spec.to_what.has_level
         self._checkpoints = checkpoints
         self._order_batch = order_batch
         self._in_order = in_order
         self._widths = [row.width for row in rows.rows]
-        self._step = StepFacts()
+        self._facts = StepFacts()
         self.evaluation_seconds = 0.0
         super().__init__(*args, **kwargs)
         self.add_callback(_AfterUpdate(self._method, self.model))  # type: ignore[attr-defined]
 
     def take_step(self) -> StepFacts:
         """What was counted since the last call."""
-        taken, self._step = self._step, StepFacts()
+        taken, self._facts = self._facts, StepFacts()
         return taken
+
+    def float_adapter(self) -> None:
+        """TRL rounds an adapter on a quantised base to bfloat16, and knows nothing of our ids."""
+        for parameter in self.model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
+        if hasattr(self.model, "peft_config"):
+            self.model.peft_config["default"].base_model_name_or_path = self._spec.base.id
 
     def with_penalty(self, loss: Any, model: Any) -> Any:
         """The gradient of the method's own term, not its value: the curve stays the loss."""
@@ -135,7 +144,7 @@ class Stepping:
         try:
             return super().get_batch_samples(*args, **kwargs)  # type: ignore[misc]
         finally:
-            self._step.waited += time.monotonic() - started
+            self._facts.waited += time.monotonic() - started
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         if self._in_order:

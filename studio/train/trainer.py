@@ -39,7 +39,7 @@ class StudioTrainer(Stepping, Trainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         total, n_targets, by_row = self._nll(model, inputs)
-        step = self._step
+        step = self._facts
         step.tokens += int(inputs["attention_mask"].sum()) if "attention_mask" in inputs else inputs["input_ids"].numel()
         step.targets += n_targets
         step.rows += inputs["rows"].tolist()

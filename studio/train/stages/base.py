@@ -52,11 +52,18 @@ class Stage:
     sequences = 1
     """Of one row in a pass, each as long as the longest."""
 
-    starts_at: float | None = None
-    """The loss before the first step, whatever the rows are."""
-
     compares = False
     """It tells good answers from bad ones: rewards, margin, accuracy."""
+
+    has_level = True
+    """Its loss falls as the model learns; else it says nothing, and is not watched."""
+
+    watched: Sequence[str] = ()
+    """Charts that it needs beside those of every training."""
+
+    def answers_of(self, spec: TrainSpec) -> int:
+        """Sequences that a step counts for one row."""
+        return 1
 
     def problems(self, spec: TrainSpec) -> Iterator[StudioError]:
         """What of the spec it cannot do."""

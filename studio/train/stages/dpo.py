@@ -65,20 +65,21 @@ class _Dpo(Stage):
     rate = 0.25
     sequences = 2
     compares = True
+    watched = ("rewards", "accuracy", "logps", "length")
 
     def problems(self, spec: TrainSpec) -> Iterator[StudioError]:
         yield from super().problems(spec)
         yield from reference_problems(spec)
 
     def trainer(self, spec: TrainSpec, parts: Parts, **options: Any) -> Any:
-        from studio.train.preference import PairTrainer, trl_parts
+        from studio.train.preference import DPOConfig, PairTrainer, trl_parts
 
         losses, weights = [spec.dpo_loss.value], [1.0]
         if spec.dpo_sft_weight:
             losses, weights = [*losses, DpoLoss.SFT.value], [*weights, spec.dpo_sft_weight]
         smoothing = _SMOOTHING.get(spec.dpo_loss.value, 0.0)
         own = {"beta": spec.beta, "loss_type": losses, "loss_weights": weights, "label_smoothing": smoothing}
-        return PairTrainer(**trl_parts("DPOConfig", spec, parts, own, options))
+        return PairTrainer(**trl_parts(DPOConfig, spec, parts, own, options))
 
 
 def reference_problems(spec: TrainSpec) -> Iterator[StudioError]:

@@ -28,6 +28,7 @@ class _Kto(Stage):
     fields = (*PreferenceFields.model_fields, *KtoFields.model_fields)
     rate = 0.25
     compares = True
+    watched = ("rewards", "logps", "length")
 
     def problems(self, spec: TrainSpec) -> Iterator[StudioError]:
         yield from super().problems(spec)
@@ -36,10 +37,10 @@ class _Kto(Stage):
             yield ConfigError("error.train.kto_batch", field="per_device_batch_size")
 
     def trainer(self, spec: TrainSpec, parts: Parts, **options: Any) -> Any:
-        from studio.train.preference import JudgedTrainer, trl_parts
+        from studio.train.preference import JudgedTrainer, KTOConfig, trl_parts
 
         weights = {"desirable_weight": spec.kto_good_weight, "undesirable_weight": spec.kto_bad_weight}
-        return JudgedTrainer(**trl_parts("KTOConfig", spec, parts, {"beta": spec.beta} | weights, options))
+        return JudgedTrainer(**trl_parts(KTOConfig, spec, parts, {"beta": spec.beta} | weights, options))
 
 
 KTO = _Kto()

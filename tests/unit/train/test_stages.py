@@ -33,7 +33,11 @@ STAGES: dict[str, dict[str, Any]] = {
     "text": {"dataset": "texts", "max_seq_len": 64, "learning_rate": 2e-2, "max_steps": 12},
     "dpo": {"dataset": "pairs", "learning_rate": 2e-2},
     "kto": {"dataset": "judged", "learning_rate": 2e-2},
-}
+    "grpo": {
+        "dataset": "tasks", "learning_rate": 3e-2, "rewards": ["length: 1-20"], "answer_tokens": 16, "max_steps": 12,
+        "per_device_batch_size": 8,
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
