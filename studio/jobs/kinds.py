@@ -27,6 +27,8 @@ class JobKind:
     restarts     a job of this kind whose process dies is started again by itself: its function can be called twice
     eases        names `function(folder, settings) -> bool`, asked once memory was not enough: whether the next attempt asks for
                  less by itself; without it a person is asked
+    follows      names `function(connection, spec, job, request_id)` that queues such a job behind `job`, under whose `then` it
+                 stands; without it: as it stands there
     resume_step  names `function(folder) -> step`, the step from which the next attempt goes on; without it: 0
     """
 
@@ -36,6 +38,7 @@ class JobKind:
     restarts: bool = True
     resume_step: str = ""
     eases: str = ""
+    follows: str = ""
 
     def load(self) -> Callable[[JobContext], dict[str, Any]]:
         function: Callable[[JobContext], dict[str, Any]] = _attribute(self.entry)
@@ -47,6 +50,12 @@ class JobKind:
             return 0
         function: Callable[[RunFolder], int] = _attribute(self.resume_step)
         return function(folder)
+
+    def queue_behind(self, connection: Any, spec: dict[str, Any], job: Any, request_id: str) -> bool:
+        """Whether it was queued in its kind's own way."""
+        if self.follows:
+            _attribute(self.follows)(connection, spec, job, request_id)
+        return bool(self.follows)
 
     def asks_for_less(self, folder: RunFolder, settings: Settings) -> bool:
         """After an attempt that memory was not enough for: whether the next one is worth a try."""
@@ -78,6 +87,7 @@ KINDS: dict[str, JobKind] = {
             "studio.train.job:run_training",
             resume_step="studio.train.checkpoints:resume_step",
             eases="studio.train.fit:ease",
+            follows="studio.train.chain:follow",
         ),
         JobKind("pilot", "device", "studio.train.pilot:run_pilot"),
         JobKind("engine", "engine", "studio.processes.engine:run_engine", restarts=False),

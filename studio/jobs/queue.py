@@ -250,9 +250,9 @@ def end_job(
     )
     if state == "finished" and ended.rowcount:
         for number, follower in enumerate(job.spec.get("then", ())):
-            insert_job(
-                connection, spec=follower, name=job.name, author=job.author, request_id=f"{job.id}.then.{number}"
-            )
+            request_id = f"{job.id}.then.{number}"
+            if not kind_of(follower["kind"]).queue_behind(connection, follower, job, request_id):
+                insert_job(connection, spec=follower, name=job.name, author=job.author, request_id=request_id)
 
 
 def has_worker(connection: Connection) -> bool:

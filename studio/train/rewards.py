@@ -55,7 +55,7 @@ def rewards_of(lines: Sequence[str]) -> list[Reward]:
     return found
 
 
-def _bad(name: str, given: str) -> ConfigError:
+def _unreadable(name: str, given: str) -> ConfigError:
     return ConfigError("error.train.bad_reward", field="rewards", name=name, given=given[:80])
 
 
@@ -95,9 +95,9 @@ def _regex(given: str) -> Callable[[str, str | None], float | None]:
     try:
         pattern = regex.compile(given)
     except regex.error as error:
-        raise _bad("regex", given) from error
+        raise _unreadable("regex", given) from error
     if not given:
-        raise _bad("regex", given)
+        raise _unreadable("regex", given)
 
     def of(answer: str, expected: str | None) -> float:
         try:
@@ -112,7 +112,7 @@ def _length(given: str) -> Callable[[str, str | None], float | None]:
     """1 within so many characters; outside it falls in proportion: half of the least, or twice the most, is one half."""
     match = plain_re.fullmatch(r"(\d+)\s*[-–~]\s*(\d+)", given)
     if match is None or int(match[1]) > int(match[2]) or int(match[2]) == 0:
-        raise _bad("length", given)
+        raise _unreadable("length", given)
     low, high = int(match[1]), int(match[2])
 
     def of(answer: str, expected: str | None) -> float:
@@ -126,7 +126,7 @@ def _format(given: str) -> Callable[[str, str | None], float | None]:
     """The share of tags `<name>…</name>` that stand there once, opened and closed; 1 needs all of them in their order."""
     names = [name for name in plain_re.split(r"[,，\s]+", given or "think, answer") if name]
     if not all(plain_re.fullmatch(r"\w+", name) for name in names):
-        raise _bad("format", given)
+        raise _unreadable("format", given)
 
     def of(answer: str, expected: str | None) -> float:
         places = []
@@ -150,7 +150,7 @@ def _json_schema(given: str) -> Callable[[str, str | None], float | None]:
         schema = json.loads(given or "{}")
         Draft202012Validator.check_schema(schema)
     except (ValueError, SchemaError) as error:
-        raise _bad("json_schema", given) from error
+        raise _unreadable("json_schema", given) from error
     validator = Draft202012Validator(schema)
 
     def of(answer: str, expected: str | None) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,11 +23,12 @@ from studio.jobs.spec import checked
 from studio.jobs.tables import checkpoints, jobs, points, run_datasets, runs
 from studio.models.catalogue import ModelService
 from studio.settings import Settings
+from studio.train.methods import MethodFields
 from studio.train.preflight import Preflight, look_ahead
 from studio.train.spec import MAX_NAME, BaseRef, DatasetRef, Preset, TrainSpec, method_of, preset_values
 from studio.train.stages import STAGES
 
-__all__ = ["Checkpoint", "Curves", "Run", "TrainService", "answers_as", "insert_run"]
+__all__ = ["Checkpoint", "Curves", "Run", "TrainService", "answers_as", "insert_run", "name_among"]
 
 #: Points a series may have on a page (CONTRACTS 5).
 _MAX_POINTS = 1000
@@ -136,7 +137,19 @@ class TrainService:
             info = self._data.get(actor, full["dataset"])
             full["dataset"] = DatasetRef(id=info.id, revision=info.revision, hash=info.content_hash)
         full["also"] = self._shares(actor, full.get("also") or [], weights)
+        full["then"] = [self._follower(actor, full, item) for item in full.get("then") or []]
         return checked(TrainSpec, full)
+
+    def _follower(self, actor: Actor, first: dict[str, Any], item: Any) -> Any:
+        """A training that goes on where the first one ends, from what a file says of it; any other job stays as it is."""
+        if not isinstance(item, dict) or item.get("kind", "train") != "train":
+            return item
+        base = first["base"].id if isinstance(first["base"], BaseRef) else first["base"]["id"]
+        inherited = {"base": base, "dataset": first["dataset"], "preset": first.get("preset"), "start_from": "best"}
+        inherited |= {name: first[name] for name in MethodFields.model_fields if name in first}
+        inherited |= {name: first[name] for name in ("method", "bits", "max_seq_len", "precision") if name in first}
+        spec = self.complete(actor, inherited | {"name": f"{first['name']} → {item.get('stage', 'sft')}"} | item)
+        return spec.as_dict()
 
     def _shares(self, actor: Actor, also: Any, weights: str) -> list[Any]:
         """More datasets by their ids, or as a spec has them; `weights` in the order of those that are ids, 1 where none is left.
@@ -187,6 +200,8 @@ class TrainService:
         """Where it begins with a checkpoint of another base, method or shape."""
         if not spec.start_from:
             return []
+        if spec.start_from == "best":
+            return [ConfigError("error.train.best_of_what", field="start_from").as_dict()]
         try:
             needed = self.begin_from(actor, spec.start_from)
         except NotFoundError as error:
@@ -210,18 +225,9 @@ class TrainService:
         Cut to the characters that a run's name may have.
         """
         wanted = wanted[:MAX_NAME]
-        numbered = re.fullmatch(r"(.+) \d{1,4}", wanted, re.DOTALL)
-        stem = numbered[1] if numbered else wanted
-        start = stem[: MAX_NAME - len(" 9999")]
         with self._db.read() as connection:
-            same_start = sa.select(runs.c.name).where(runs.c.name.startswith(start, autoescape=True))
-            taken = set(connection.execute(same_start).scalars())
-        if stem not in taken:
-            start = wanted[: MAX_NAME - len(" 9999")]
-        number, name = 2, wanted
-        while name in taken:
-            name, number = f"{start} {number}", number + 1
-        return name
+            same_start = sa.select(runs.c.name).where(runs.c.name.startswith(_stem(wanted), autoescape=True))
+            return name_among(wanted, set(connection.execute(same_start).scalars()))
 
     @allows("run.start")
     def start(self, actor: Actor, spec: TrainSpec, *, request_id: str | None = None) -> str:
@@ -333,6 +339,24 @@ class TrainService:
         with self._db.write() as connection:
             if connection.execute(this.values(pinned=keep)).rowcount == 0:
                 raise NotFoundError("error.run.no_checkpoint", step=step)
+
+
+def _stem(name: str) -> str:
+    """Without the number at its end, and with room for one."""
+    numbered = re.fullmatch(r"(.+) \d{1,4}", name, re.DOTALL)
+    return (numbered[1] if numbered else name)[: MAX_NAME - len(" 9999")]
+
+
+def name_among(wanted: str, taken: Container[str]) -> str:
+    """`wanted`, or the first with a number behind it that is free (see `TrainService.free_name`)."""
+    wanted = wanted[:MAX_NAME]
+    start = _stem(wanted)
+    if start not in taken:
+        start = wanted[: MAX_NAME - len(" 9999")]
+    number, name = 2, wanted
+    while name in taken:
+        name, number = f"{start} {number}", number + 1
+    return name
 
 
 def insert_run(connection: sa.Connection, spec: TrainSpec, author: str, *, request_id: str | None = None) -> str:

@@ -135,7 +135,7 @@ class TrainSpec(MethodFields, StageFields, Spec):  # type: ignore[misc] # what p
     also: list[DatasetShare] = Field(default_factory=list, max_length=MAX_DATASETS - 1)
     stage: str = Field("sft", json_schema_extra=_stage)
     method: str = Field("lora", json_schema_extra=_method)
-    start_from: str = Field("", pattern=r"^$|^run_[0-9a-z]{26}@[1-9][0-9]*$")
+    start_from: str = Field("", pattern=r"^$|^best$|^run_[0-9a-z]{26}@[1-9][0-9]*$")
     seed: int = Field(42, ge=0, lt=2**31, json_schema_extra=shown("steps"))
 
     epochs: float = Field(2.0, gt=0, le=100, json_schema_extra=shown("steps", basic=True))
