@@ -59,32 +59,33 @@ def known(desk: Desk, actor: Actor, values: dict[str, Any], goal: str) -> list[A
     """Answers that need no person, and the recipe that follows with the one that does."""
     base, dataset = values.get("base"), values.get("dataset")
     if not base or not dataset:
-        return [gr.skip()] * (len(_QUESTIONS) - 1) + [_drawn(desk, actor, base, dataset, {})]
+        return [gr.skip()] * (len(_QUESTIONS) - 1) + [_drawn(desk, actor, base, dataset, {}, "")]
     found = desk.page.services.plan.known(actor, base, dataset).answers
     answered = [found[name] for name in _QUESTIONS if name != _OPEN]
-    return [*answered, _drawn(desk, actor, base, dataset, found | {_OPEN: goal})]
+    return [*answered, _drawn(desk, actor, base, dataset, found | {_OPEN: goal}, values["stage"])]
 
 
-def _drawn(desk: Desk, actor: Actor, base: str | None, dataset: str | None, answers: dict[str, str]) -> str:
+def _drawn(desk: Desk, actor: Actor, base: str | None, dataset: str | None, answers: dict[str, str], stage: str) -> str:
     if not base or not dataset:
         return render("recipe", desk.page.lang, recipe=None, known=None)
     plan = desk.page.services.plan
-    return render("recipe", desk.page.lang, recipe=plan.recipe(actor, base, answers), known=plan.known(actor, base, dataset))
+    recipe = plan.recipe(actor, base, answers, stage)
+    return render("recipe", desk.page.lang, recipe=recipe, known=plan.known(actor, base, dataset))
 
 
 def wire(desk: Desk, parts: Questions) -> None:
     page, plan = desk.page, desk.page.services.plan
-    inputs = {"base": desk.fields["base"], "dataset": desk.fields["dataset"]} | parts.answers
+    inputs = {name: desk.fields[name] for name in ("base", "dataset", "stage")} | parts.answers
 
     @page.event("run.read")
-    def think(request: gr.Request, base: str | None, dataset: str | None, **answers: str) -> str:
-        return _drawn(desk, actor_of(request), base, dataset, answers)
+    def think(request: gr.Request, base: str | None, dataset: str | None, stage: str, **answers: str) -> str:
+        return _drawn(desk, actor_of(request), base, dataset, answers, stage)
 
     @page.event("run.read")
-    def take(request: gr.Request, base: str | None, dataset: str | None, **answers: str) -> list[Any]:
+    def take(request: gr.Request, base: str | None, dataset: str | None, stage: str, **answers: str) -> list[Any]:
         if not base:
             return desk.filled({})
-        return desk.filled(plan.recipe(actor_of(request), base, answers).as_values())
+        return desk.filled(plan.recipe(actor_of(request), base, answers, stage).as_values())
 
     @page.event("run.read")
     def look_again(request: gr.Request, **values: Any) -> tuple[Any, ...]:

@@ -40,6 +40,8 @@ def build(page: Page) -> None:
             with gr.Row():
                 base = late_choice(label=t("field.TrainSpec.base.label"), elem_id="train-base")
                 dataset = late_choice(label=t("field.TrainSpec.dataset.label"), elem_id="train-dataset")
+            with gr.Row():
+                form.add(draw_form(TrainSpec, "basic", lang, PRESETS[Preset.QUICK], hidden=silent, group="what"))
             with gr.Accordion(t("train.more_sources"), open=False, elem_id="train-sources"), gr.Row():
                 start_from = late_choice(
                     label=t("field.TrainSpec.start_from.label"), info=t("field.TrainSpec.start_from.help"),
@@ -64,8 +66,6 @@ def build(page: Page) -> None:
             name = gr.Textbox(
                 label=t("field.TrainSpec.name.label"), info=t("field.TrainSpec.name.help"), elem_id="train-name", max_lines=1
             )
-            with gr.Row():
-                form.add(draw_form(TrainSpec, "basic", lang, PRESETS[Preset.QUICK], hidden=silent, group="what"))
             with gr.Row():
                 form.add(draw_form(TrainSpec, "basic", lang, PRESETS[Preset.QUICK], hidden=silent, besides="what"))
             with gr.Accordion(t("train.advanced"), open=False, elem_id="train-advanced"):

@@ -26,6 +26,7 @@ from studio.train.pilot import PilotSpec, digest_of
 from studio.train.recipe import Answers, Recipe, recommend, what_is_known
 from studio.train.service import TrainService
 from studio.train.spec import TrainSpec
+from studio.train.stages import STAGES
 
 __all__ = ["Known", "PlanService", "shares_as_form"]
 
@@ -76,9 +77,10 @@ class PlanService:
         return Known({name: str(value) for name, value in answers.items()}, n_rows, here[0], base.name)
 
     @allows("run.read")
-    def recipe(self, actor: Actor, base_id: str, answers: Mapping[str, str]) -> Recipe:
-        """Raises ConfigError for an answer that is none."""
-        return recommend(checked(Answers, dict(answers)), self._models.get(actor, base_id).parameters)
+    def recipe(self, actor: Actor, base_id: str, answers: Mapping[str, str], stage: str = "sft") -> Recipe:
+        """Its learning rate is in proportion to that of answers. Raises ConfigError for an answer that is none."""
+        factor = STAGES[stage].rate if stage in STAGES else 1.0
+        return recommend(checked(Answers, dict(answers)), self._models.get(actor, base_id).parameters, factor)
 
     # 2 Will it fit
 

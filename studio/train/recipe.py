@@ -92,10 +92,10 @@ def what_is_known(n_rows: int, devices: Sequence[Device], has_template: bool) ->
     return {"rows": rows, "machine": machine, "base_kind": BaseKind.CHAT if has_template else BaseKind.BASE}
 
 
-def recommend(answers: Answers, parameters: int) -> Recipe:
-    """For a base of so many parameters."""
+def recommend(answers: Answers, parameters: int, factor: float = 1.0) -> Recipe:
+    """For a base of so many parameters; `factor` is how the goal's learning rate relates to that of answers."""
     billions = parameters / _BILLION
-    rate = 1e-3 if billions < 0.3 else 4e-4 if billions < 1 else 2e-4
+    rate = factor * (1e-3 if billions < 0.3 else 4e-4 if billions < 1 else 2e-4)
     reasons = [Reason("rate", {"rate": rate, "billions": round(billions, 2)})]
     rank = 16
     if answers.goal == Goal.FACTS:
@@ -123,7 +123,8 @@ def recommend(answers: Answers, parameters: int) -> Recipe:
         "bits": Bits.PLAIN,
         "gradient_checkpointing": False,
     }
-    return Recipe(values | _of_machine(answers, batch, billions, reasons), reasons)
+    values |= _of_machine(answers, batch, billions, reasons)
+    return Recipe(values | {"method": "lora" if values["bits"] == Bits.PLAIN else "qlora"}, reasons)
 
 
 def _of_machine(answers: Answers, batch: int, billions: float, reasons: list[Reason]) -> dict[str, Any]:
