@@ -110,7 +110,7 @@ def _merge_the_best(page: Page, studio: StudioServer, name: str, lang: Lang) -> 
     run = next(run for run in services.train.list(studio.actor) if run.name == name)
     told = [event for event in services.jobs.events(studio.actor, run.job.id, ["evaluated"]) if event["split"] == "validation"]
     services.close()
-    assert told[0]["loss"] == pytest.approx(math.log(2), abs=1e-6)
+    assert told[0]["loss"] == pytest.approx(math.log(2), abs=5e-3)  # bfloat16, where the machine computes it
     assert told[-1]["scores"]["margin"] > told[0]["scores"]["margin"] + 0.01
     page.goto(f"{studio.address}?tab=models")
     page.locator("#models-list .item", has=page.locator(".tag.best")).first.click()
