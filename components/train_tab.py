@@ -104,6 +104,7 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
     preset_fields = [name for name in PRESETS[Preset.QUICK] if name in fields]
     first = ("base", "dataset", "name", "start_from", "also")
     goes_along = ("learning_rate", "bits")
+    with_rows = ("stage", "learning_rate")
 
     def starts(actor: Actor, values: dict[str, Any]) -> Any:
         """The base as it is, and the checkpoints on it."""
@@ -125,6 +126,7 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         is_new = values["base"] is None  # a page that has just been loaded
         begun = services.train.begin_from(actor, ids["start"]) if "start" in ids else {}
         taken = like or (desk.values_kept(kept) if is_new else {})
+        made_for: dict[str, Any] = {}
         if begun:
             taken = {name: values[name] for name in fields} | taken | begun
         values |= taken
@@ -133,6 +135,9 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         before = values["dataset"]
         values["dataset"] = _chosen(ids.get("dataset") if not like else None, before, [item.id for item in datasets])
         chosen = next((item for item in datasets if item.id == values["dataset"]), None)
+        if not taken and values["dataset"] != before:
+            made_for = suited(actor, values)
+            values |= made_for
         # A name that somebody typed stays, unless it is another dataset's or was taken meanwhile.
         typed = (values["name"] or "").strip() if values["dataset"] == before else ""
         if not typed or services.train.free_name(actor, typed) != typed:
@@ -145,7 +150,7 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
             "also": others(datasets, values),
         }
         # Only what was taken over is written: a field that somebody is typing in stays as it is.
-        rest = [values[name] if taken else gr.skip() for name in fields if name not in first]
+        rest = [values[name] if taken or name in made_for else gr.skip() for name in fields if name not in first]
         return (
             *(choices[name] for name in first),
             *rest,
@@ -187,6 +192,22 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         seen = desk.look(actor, values)
         address = moved(base=values["base"], dataset=values["dataset"])
         return (*more, *seen, *recipe_panel.known(desk, actor, values, goal), address)
+
+    def suited(actor: Actor, values: dict[str, Any]) -> dict[str, Any]:
+        """What a dataset's rows are made for, and the learning rate that goes with it."""
+        if not values["dataset"]:
+            return {}
+        stage = services.train.goal_of(actor, values["dataset"])
+        if stage == values["stage"]:
+            return {}
+        rate = preset_values(Preset(values["preset"]), values["method"], stage)["learning_rate"]
+        return {"stage": stage, "learning_rate": rate}
+
+    @page.event("run.read")
+    def look_at_rows(request: gr.Request, goal: str, **values: Any) -> tuple[Any, ...]:
+        """Another dataset: votes ask for another goal than conversations."""
+        found = suited(actor_of(request), values)
+        return (*(found.get(name, gr.skip()) for name in with_rows), *look_at_others(request, goal, **values | found))
 
     @page.event("run.read")
     def take_start(request: gr.Request, **values: Any) -> tuple[Any, ...]:
@@ -243,7 +264,12 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
     for name, widget in fields.items():
         if name in ("base", "dataset"):
             more = [fields["start_from"], fields["also"]]
-            widget.input(look_at_others, None, [*more, *desk.seen, *recipe.known, page.note], inputs_kwargs=with_goal, **LATEST)
+            filled = [*more, *desk.seen, *recipe.known, page.note]
+            if name == "base":
+                widget.input(look_at_others, None, filled, inputs_kwargs=with_goal, **LATEST)
+            else:
+                filled = [*(fields[one] for one in with_rows), *filled]
+                widget.input(look_at_rows, None, filled, inputs_kwargs=with_goal, **LATEST)
         elif name == "start_from":
             widget.input(take_start, None, [*fields.values(), *desk.seen], inputs_kwargs=fields, **LATEST)
         elif name not in ("preset", "method", "stage"):

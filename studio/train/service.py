@@ -171,6 +171,12 @@ class TrainService:
         return found
 
     @allows("run.read")
+    def goal_of(self, actor: Actor, dataset_id: str) -> str:
+        """The stage that a dataset's rows are made for; answers where they are of several kinds."""
+        kinds = self._data.kinds(actor, dataset_id)
+        return next((stage.name for stage in STAGES.values() if kinds and set(kinds) <= set(stage.made_for)), "sft")
+
+    @allows("run.read")
     def begin_from(self, actor: Actor, name: str) -> dict[str, Any]:
         """Values for a run that goes on from a checkpoint: its base, and all that its adapter's shape depends on. Empty for "".
 

@@ -76,6 +76,10 @@ def _train_on_votes(page: Page, studio: StudioServer, name: str, lang: Lang) -> 
     services.close()
     page.goto(f"{studio.address}?tab=train&dataset={votes.id}&base=apt")
     expect(page.locator("#plan .tiles")).to_be_visible()
+    expect(page.locator("#field-stage input")).to_have_value(text(lang, "enum.Stage.dpo"))  # what these rows are made for
+    expect(page.locator("#field-beta")).to_be_visible()
+    choose(page, "field-stage", text(lang, "enum.Stage.sft"))
+    expect(page.locator("#field-beta")).to_be_hidden()
     choose(page, "field-stage", text(lang, "enum.Stage.dpo"))
     expect(page.locator("#field-beta")).to_be_visible()
     expect(page.locator("#plan")).to_contain_text(text(lang, "enum.Stage.dpo.help"))

@@ -46,6 +46,9 @@ class Stage:
     name: Purpose = "sft"
     fields: Sequence[str] = ()
 
+    made_for: Sequence[str] = ()
+    """Kinds of rows that ask for it where a dataset has no others."""
+
     rate = 1.0
     """Learning rates of presets are the supervised stage's; this one's are so many times as high."""
 

@@ -61,6 +61,7 @@ class DpoFields(BaseModel):
 
 class _Dpo(Stage):
     name = "dpo"
+    made_for = ("preference",)
     fields = (*PreferenceFields.model_fields, *DpoFields.model_fields)
     rate = 0.25
     sequences = 2

@@ -41,6 +41,7 @@ class GrpoFields(BaseModel):
 
 class _Grpo(Stage):
     name: Purpose = "grpo"
+    made_for = ("prompt",)
     fields = tuple(GrpoFields.model_fields)
     rate = 0.25
     has_level = False

@@ -25,6 +25,7 @@ class KtoFields(BaseModel):
 
 class _Kto(Stage):
     name = "kto"
+    made_for = ("feedback",)
     fields = (*PreferenceFields.model_fields, *KtoFields.model_fields)
     rate = 0.25
     compares = True

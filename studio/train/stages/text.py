@@ -9,6 +9,7 @@ __all__ = ["TEXT"]
 
 class _Text(Supervised):
     name = "text"
+    made_for = ("text",)
     rate = 0.5
 
 

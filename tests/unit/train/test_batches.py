@@ -177,3 +177,44 @@ def test_a_smaller_share_of_the_rows_lies_within_every_larger_one() -> None:
     assert {row.row_id for row in quarter} < {row.row_id for row in half}
     assert [row.row_id for row in half] == sorted(row.row_id for row in half)  # their own order
     assert share_of_rows(rows[:100], 50) != rows[:50]  # drawn from everywhere, not the file's beginning
+
+
+def test_accumulated_losses_are_divided_by_all_targets(tmp_path: Path) -> None:
+    """Oracle: micro-batches of (10 targets, mean loss 2.0) and (90 targets, 1.0) make 110 / 100 = 1.10, not their mean 1.50."""
+    from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback, TrainingArguments
+
+    from studio.train.loss import BatchLoss
+
+    config = LlamaConfig(vocab_size=128, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1)
+    told: list[float] = []
+
+    class Listening(TrainerCallback):
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
+            if "loss" in logs:
+                told.append(logs["loss"])
+
+    def fixed(model: Any, batch: dict[str, torch.Tensor]) -> BatchLoss:
+        n = int((batch["labels"][:, 1:] != IGNORED).sum())
+        total = {10: 20.0, 90: 90.0}[n] + 0.0 * model.lm_head.weight.sum()
+        return BatchLoss(total, n, torch.zeros(1))
+
+    rows = TokenRows([TokenRow(n, ids, ids) for n, ids in enumerate((list(range(1, 12)), list(range(1, 92))))])
+    arguments = TrainingArguments(
+        output_dir=str(tmp_path),
+        max_steps=1,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=2,
+        logging_steps=1,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        use_cpu=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+    )
+    trainer = StudioTrainer(
+        model=LlamaForCausalLM(config), args=arguments, train_dataset=rows, pad_id=0, spec=spec_of(), callbacks=[Listening()]
+    )
+    trainer._nll = fixed
+    trainer.train()
+    assert told == [pytest.approx(1.10)]

@@ -54,3 +54,21 @@ def test_what_failed_is_followed_by_nothing(services: Services, actor: Actor, ti
         end_job(connection, job, "failed")
         assert connection.execute(sa.select(sa.func.count()).select_from(runs)).scalar() == 1
         assert connection.execute(sa.select(sa.func.count()).select_from(jobs)).scalar() == 1
+
+
+def test_votes_ask_for_preferences_and_conversations_for_answers(services: Services, actor: Actor) -> None:
+    from studio.data.rows import NewRow
+
+    asked = [{"role": "user", "content": "Does it hurt?"}]
+    good, bad = ([{"role": "assistant", "content": text}] for text in ("No.", "Yes!"))
+    rows = {
+        "sft": [NewRow("chat", {"messages": asked + good})],
+        "dpo": [NewRow("preference", {"messages": asked, "chosen": good, "rejected": bad})],
+        "kto": [NewRow("feedback", {"messages": asked + good, "label": True})],
+        "text": [NewRow("text", {"text": "The lens bends the light."})],
+        "grpo": [NewRow("prompt", {"messages": asked, "answer": "No."})],
+    }
+    found = {stage: services.train.goal_of(actor, dataset(services.db, made)) for stage, made in rows.items()}
+    assert found == {stage: stage for stage in rows}
+    mixed = dataset(services.db, [*rows["sft"], *rows["dpo"]])
+    assert services.train.goal_of(actor, mixed) == "sft"
