@@ -91,7 +91,7 @@ def wire(desk: Desk, parts: Questions) -> None:
     def look_again(request: gr.Request, **values: Any) -> tuple[Any, ...]:
         return desk.look(actor_of(request), values)
 
-    for widget in parts.answers.values():
+    for widget in (*parts.answers.values(), desk.fields["stage"]):
         widget.input(think, None, parts.recipe, inputs_kwargs=inputs, **LATEST)
     parts.take.click(take, None, list(desk.fields.values()), inputs_kwargs=inputs, **READ).then(
         look_again, None, desk.seen, inputs_kwargs=desk.fields, **READ

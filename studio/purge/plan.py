@@ -28,6 +28,7 @@ from studio.engine.tables import answers, chats, thumbs, turns
 from studio.errors import ConfigError, DataError, NotFoundError
 from studio.jobs.runfolder import RunFolder
 from studio.jobs.tables import checkpoints, events, jobs, run_datasets, runs
+from studio.models.tables import bases
 from studio.purge.phrase import PURGED, Phrase, leaves
 from studio.settings import Settings
 
@@ -75,7 +76,7 @@ class FoundDataset(NamedTuple):
 
 
 class FoundRun(NamedTuple):
-    """A run that was trained on a revision which loses rows."""
+    """A run that was trained on a revision which loses rows, or goes on from one that was."""
 
     id: str
     name: str
@@ -313,10 +314,12 @@ class Planner:
             of_run = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(checkpoints.c.bytes), 0))
             used = sa.select(runs.c.id, runs.c.name, run_datasets.c.dataset_id, run_datasets.c.revision)
             trained = used.join(run_datasets, run_datasets.c.run_id == runs.c.id).order_by(runs.c.id)
-            for run in connection.execute(trained.where(run_datasets.c.dataset_id.in_(affected))).all():
-                if (run.dataset_id, run.revision) in plan.revisions and run.id not in {known.id for known in plan.runs}:
-                    n, size = connection.execute(of_run.where(checkpoints.c.run_id == run.id)).one()
-                    plan.runs.append(FoundRun(run.id, run.name, int(n), int(size)))
+            rows_of = connection.execute(trained.where(run_datasets.c.dataset_id.in_(affected))).all()
+            direct = {run.id for run in rows_of if (run.dataset_id, run.revision) in plan.revisions}
+            for run_id, name in _with_descendants(connection, direct):
+                if run_id not in {known.id for known in plan.runs}:
+                    n, size = connection.execute(of_run.where(checkpoints.c.run_id == run_id)).one()
+                    plan.runs.append(FoundRun(run_id, name, int(n), int(size)))
         plan.snapshots += [
             path for path in _files(home, "snapshots") if path.name.split(".")[0] in plan.hashes and path not in plan.snapshots
         ]
@@ -443,3 +446,17 @@ def _folders(home: Path) -> list[Path]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _with_descendants(connection: sa.Connection, direct: set[str]) -> list[tuple[str, str]]:
+    """These runs, and all that began with a checkpoint of theirs or were trained on a model which one was merged into."""
+    known = connection.execute(sa.select(runs.c.id, runs.c.name, runs.c.base_id, runs.c.spec).order_by(runs.c.id)).all()
+    merged = {row.id: row.ref for row in connection.execute(sa.select(bases.c.id, bases.c.ref).where(bases.c.source == "merged"))}
+    found, before = set(direct), -1
+    while len(found) > before:
+        before = len(found)
+        for run in known:
+            parents = (run.spec.get("start_from", ""), merged.get(run.base_id, ""))
+            if any(parent.partition("@")[0] in found for parent in parents):
+                found.add(run.id)
+    return [(run.id, run.name) for run in known if run.id in found]

@@ -40,6 +40,8 @@ from studio.errors import ConfigError, JobError
 from studio.jobs.queue import ENDED
 from studio.jobs.runfolder import write_by_rename
 from studio.jobs.tables import checkpoints, jobs, run_datasets, runs
+from studio.models.catalogue import base_folder
+from studio.models.tables import bases
 from studio.purge.plan import Found, FoundRun, Plan, Planner, Wanted, in_batches
 from studio.settings import Settings
 
@@ -139,6 +141,7 @@ class PurgeService:
             for path in [*folder.glob("checkpoint-*"), *folder.glob(".saving-*")]:
                 shutil.rmtree(path)
                 self.between()
+            self._delete_merged(run.id)
         with self._db.read() as connection:
             trained = connection.execute(sa.select(runs.c.base_id).where(runs.c.id.in_([run.id for run in found])))
             bases = set(trained.scalars())
@@ -146,6 +149,16 @@ class PurgeService:
         for engine in engines.alive(actor):
             if engine.base_id in bases:
                 engines.unload(actor, engine.id)
+
+    def _delete_merged(self, run_id: str) -> None:
+        """Models that a run's checkpoints were merged into: their weights go, their lines stay for the chats that name them."""
+        of_run = sa.and_(bases.c.source == "merged", bases.c.ref.startswith(f"{run_id}@", autoescape=True))
+        with self._write() as connection:
+            made = list(connection.execute(sa.select(bases.c.id).where(of_run)).scalars())
+            connection.execute(bases.update().where(of_run).values(state="failed"))
+        for base_id in made:
+            shutil.rmtree(base_folder(self._settings, base_id), ignore_errors=True)
+            self.between()
 
     def _delete_files(self, plan: Plan) -> None:
         for path in (*plan.uploads, *plan.snapshots):

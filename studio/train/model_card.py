@@ -81,7 +81,7 @@ def _header(given: CardFacts) -> str:
         "base_model_relation": "finetune" if _is_whole(given) else "adapter",
         "library_name": "transformers" if _is_whole(given) else "peft",
         "pipeline_tag": "text-generation",
-        "tags": [given.run.method, "sft", "finetune-studio"],
+        "tags": [given.run.method, given.run.stage, "finetune-studio"],
     }
     if given.base.licence:
         values["license"] = given.base.licence
@@ -103,8 +103,11 @@ def _results(given: CardFacts, lang: Lang) -> str:
         [_plain(given.base.name), number_text(base_loss), number_text(math.exp(base_loss))],
         [f"{_plain(given.run.name)}, {result['best_step']}", number_text(best_loss), number_text(math.exp(best_loss))],
     ]
+    if given.run.watched:  # the loss of preferences and rewards is no log-likelihood of tokens
+        head, lines = head[:2], [line[:2] for line in lines]
     told = [f"- {text(lang, f'detect.{key}', **params)}" for key, params in given.noticed]
-    parts = [_table(head, lines), text(lang, "model_card.loss_is")]
+    is_nll = not given.run.watched
+    parts = [_table(head, lines), text(lang, "model_card.loss_is" if is_nll else f"runs.how.{given.run.stage}")]
     return "\n\n".join([*parts, text(lang, "model_card.noticed"), "\n".join(told)] if told else parts)
 
 

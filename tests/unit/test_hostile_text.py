@@ -124,7 +124,8 @@ def job(w: str, **more: Any) -> Some:
 
 
 def run(w: str) -> Some:
-    return Some(id=w, name=w, job=job(w), created_at=_AT, method="qlora", rank=8, stage="dpo", spec={"preset": "quick"})
+    what = {"method": "qlora", "rank": 8, "stage": "dpo", "watched": ("rewards",)}
+    return Some(id=w, name=w, job=job(w), created_at=_AT, **what, spec={"preset": "quick"})
 
 
 def base(w: str, **more: Any) -> Some:

@@ -31,6 +31,7 @@ from studio.jobs.queue import insert_job
 from studio.jobs.runfolder import RunFolder
 from studio.jobs.tables import checkpoints, events, jobs, run_datasets, runs
 from studio.models.catalogue import Base
+from studio.models.tables import bases
 from studio.purge import Found, Wanted
 from studio.purge.phrase import Phrase
 from studio.services import Services
@@ -320,6 +321,27 @@ def test_checkpoints_that_were_trained_on_it_go_when_it_is_wished(home: Home, wa
     assert [(run.name, run.checkpoints, run.bytes) for run in found.runs] == [("first", 2, 200)]
     assert {row["run_id"] for row in home.all(checkpoints)} == {other}
     assert {path.parts[-2] for path in (home.settings.home / "runs").glob("*/checkpoint-*")} == {other}
+
+
+def test_what_was_made_of_such_checkpoints_goes_as_well(home: Home, ward: str) -> None:
+    """A model that one was merged into, a run that went on from one, and a run on that model."""
+    other = home.import_file("other", [chat("Another?")])
+    child, grandchild, stranger = (home.run(other, name) for name in ("child", "grandchild", "stranger"))
+    with home.services.db.write() as connection:
+        (first,) = connection.execute(sa.select(runs.c.id).where(runs.c.name == "first")).scalars()
+        facts = {"revision": "", "architecture": "", "parameters": 1, "bytes": 1, "context": 1, "licence": ""}
+        made = {"id": "own", "name": "own", "source": "merged", "ref": f"{first}@3", "state": "ready", "author": "usr_a"}
+        connection.execute(bases.insert().values(**made, **facts, dequantised_from="", created_at=now()))
+        connection.execute(runs.update().where(runs.c.id == child).values(spec={"start_from": f"{first}@3"}))
+        connection.execute(runs.update().where(runs.c.id == grandchild).values(base_id="own"))
+    weights = home.settings.home / "models" / "own" / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"x")
+    found = home.purge(delete_checkpoints=True)
+    assert {run.name for run in found.runs} == {"first", "child", "grandchild"}
+    assert {row["run_id"] for row in home.all(checkpoints)} == {stranger}
+    assert not weights.exists()
+    assert {row["state"] for row in home.all(bases) if row["id"] == "own"} == {"failed"}
 
 
 def test_checkpoints_stay_when_it_is_not(home: Home, ward: str) -> None:

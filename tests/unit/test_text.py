@@ -335,6 +335,7 @@ def made_keys() -> dict[str, list[str]]:
         "shapes": [f"data.shape.{shape.name}" for shape in FORMATS],
         "methods": [f"enum.Method.{method}{part}" for method in METHODS for part in ("", ".help")],
         "stages": [f"enum.Stage.{stage}{part}" for stage in STAGES for part in ("", ".help")],
+        "how a stage is measured": [f"runs.how.{name}" for name, stage in STAGES.items() if stage.watched],
         "groups": [f"form.group.{group}" for group in GROUPS],
         "presets": [f"enum.Preset.{preset}" for preset in Preset],
         "fields": [f"field.TrainSpec.{name}.{part}" for name in fields for part in ("label", "help")],
