@@ -9,9 +9,9 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from studio.data.render import Template
 from studio.train.spec import Precision, TrainSpec
 
 
@@ -51,7 +51,8 @@ def main(folder: Path, case: dict[str, Any]) -> dict[str, int]:
         rows.append(TokenRow(number, ids, [IGNORED] * n_prompt + ids[n_prompt:]))
     with tempfile.TemporaryDirectory() as out:
         more = {"max_steps": case["steps"], "save_strategy": "no", "warmup_steps": 0}
-        parts = Parts(device, model, Template.load(folder), folder, TokenRows(rows), TokenRows([]), Path(out))
+        no_words: Any = SimpleNamespace(special_tokens={}, tokenizer=SimpleNamespace(token_to_id=lambda token: 0))
+        parts = Parts(device, model, no_words, folder, TokenRows(rows), TokenRows([]), Path(out))
         trainer = spec.to_what.trainer(spec, parts, in_order=True, more=more)
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
