@@ -183,7 +183,7 @@ def test_votes_on_the_starter_model(own_trained: StudioServer, tmp_path: Path, v
     run = services.train.list(actor)[0]
     best = next(saved for saved in services.train.checkpoints(actor, run.id) if saved.best)
     begun = services.train.begin_from(actor, best.name)
-    short = {"max_steps": 10, "per_device_batch_size": 4, "evaluations": 1, "probes": "none", "patience": 0, "max_seq_len": 256}
+    short = {"max_steps": 6, "per_device_batch_size": 4, "evaluations": 1, "probes": "none", "patience": 0, "max_seq_len": 256}
     spec = services.train.complete(actor, {"name": "votes", "dataset": votes.id, "stage": "dpo"} | begun | short)
     run_id = services.train.start(actor, spec)
     page = visit().page
