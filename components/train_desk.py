@@ -11,7 +11,7 @@ import gradio as gr
 
 from components.page import Page, render
 from studio.access import Actor
-from studio.errors import StudioError
+from studio.errors import NotFoundError, StudioError
 from studio.jobs.queue import Job
 from studio.train.methods import MethodFields
 from studio.train.plan import shares_as_form
@@ -112,6 +112,13 @@ class Desk:
         values = spec.model_dump(mode="json") | {"base": spec.base.id, "dataset": spec.dataset.id}
         values |= _lines(values) | shares_as_form(spec)
         return {name: values[name] for name in self.fields}
+
+    def values_begun(self, actor: Actor, name: str) -> dict[str, Any]:
+        """What a run that goes on from a checkpoint takes over; nothing where that is gone: the form opens as it was."""
+        try:
+            return self.page.services.train.begin_from(actor, name)
+        except NotFoundError:
+            return {}
 
     def values_kept(self, kept: str) -> dict[str, Any]:
         """What this window's form held before the page was loaded again; nothing where that cannot be read."""

@@ -124,7 +124,7 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         ready, datasets = services.models.ready(actor), services.data.list(actor)
         like = desk.values_like(actor, ids["like"]) if "like" in ids else {}
         is_new = values["base"] is None  # a page that has just been loaded
-        begun = services.train.begin_from(actor, ids["start"]) if "start" in ids else {}
+        begun = desk.values_begun(actor, ids["start"]) if "start" in ids else {}
         taken = like or (desk.values_kept(kept) if is_new else {})
         made_for: dict[str, Any] = {}
         if begun:
@@ -159,7 +159,7 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
             *recipe_panel.known(desk, actor, values, goal),
             bases_panel.listed(page, actor),
             gr.Timer(active=_is_moving(desk, actor, values)),
-            moved(like="", start="") if like or begun else gr.skip(),
+            moved(like="", start="") if like or "start" in ids else gr.skip(),
         )
 
     @page.event("run.read")

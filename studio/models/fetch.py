@@ -5,10 +5,12 @@ Everything is made in a folder beside the last one and moved at the end, so a ba
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +25,36 @@ from studio.models.hub import hub_of, wanted_files
 from studio.models.starter import fetch_starter_package
 from studio.models.tables import bases
 
-__all__ = ["look_into", "mark", "parameters_of", "run_fetch"]
+__all__ = ["look_into", "made_whole", "mark", "parameters_of", "run_fetch"]
 
 log = logging.getLogger("studio.fetch")
 
 
 def run_fetch(context: JobContext) -> dict[str, Any]:
     spec = checked(FetchSpec, context.spec)
-    target = base_folder(context.settings, spec.base)
-    work = target.with_name(f".{spec.base}.part")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    try:
+    with made_whole(context, spec.base) as work:
         facts = _bring(context, spec, work)
         context.phase("checking")
         facts |= look_into(work)
+    mark(context, spec.base, facts | {"state": "ready"})
+    return {"base": spec.base} | facts
+
+
+@contextlib.contextmanager
+def made_whole(context: JobContext, base_id: str) -> Iterator[Path]:
+    """A folder that becomes the base's at the end; whatever goes wrong, it is gone and the base is marked as failed."""
+    target = base_folder(context.settings, base_id)
+    work = target.with_name(f".{base_id}.part")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        yield work
         shutil.rmtree(target, ignore_errors=True)
         work.replace(target)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
-        mark(context, spec.base, {"state": "failed"})
+        mark(context, base_id, {"state": "failed"})
         raise
-    mark(context, spec.base, facts | {"state": "ready"})
-    return {"base": spec.base} | facts
 
 
 def _bring(context: JobContext, spec: FetchSpec, work: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from studio.jobs.context import JobContext
 from studio.jobs.resources import free_disk_bytes, free_memory_bytes
 from studio.jobs.spec import Spec, checked
 from studio.models.catalogue import TOKENIZER_FILES, base_folder
-from studio.models.fetch import look_into, mark, parameters_of
+from studio.models.fetch import look_into, made_whole, mark, parameters_of
 from studio.models.tables import bases
 
 __all__ = ["MOST_DIFFERENCE", "MergeSpec", "equality_of", "run_merge"]
@@ -70,20 +70,10 @@ def run_merge(context: JobContext) -> dict[str, Any]:
     what was written, in the base's own numbers. Raises ModelError where the two are not the same.
     """
     spec = checked(MergeSpec, context.spec)
-    target = base_folder(context.settings, spec.base)
-    work = target.with_name(f".{spec.base}.part")
-    shutil.rmtree(work, ignore_errors=True)
-    try:
-        work.mkdir(parents=True)
+    with made_whole(context, spec.base) as work:
         found = _merge(context, spec, context.settings.home / spec.checkpoint, work)
         context.phase("checking")
         facts = look_into(work)
-        shutil.rmtree(target, ignore_errors=True)
-        work.replace(target)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        mark(context, spec.base, {"state": "failed"})
-        raise
     with context.db.read() as connection:
         licence = connection.execute(sa.select(bases.c.licence).where(bases.c.id == spec.source)).scalar() or ""
     mark(context, spec.base, facts | {"state": "ready", "licence": licence, "revision": found.pop("revision")})
@@ -128,7 +118,8 @@ def _merge(context: JobContext, spec: MergeSpec, folder: Path, work: Path) -> di
     if not is_whole:
         context.phase("merging")
         model = model.merge_and_unload(safe_merge=True)
-    after = _logits(model.float().to(reading), texts)
+    _round(model, torch.float32)
+    after = _logits(model, texts)
     difference = _largest(before, after)
     log.info("largest difference of %d logits: %.3g", sum(item.numel() for item in before), difference)
     if not difference < MOST_DIFFERENCE:
@@ -136,8 +127,10 @@ def _merge(context: JobContext, spec: MergeSpec, folder: Path, work: Path) -> di
     context.check_stop()
 
     context.phase("writing")
-    model.to(written)
-    rounded = _largest(before, _logits(model.to(reading), texts)) if written != torch.float32 else difference
+    rounded = difference
+    if written != torch.float32:
+        _round(model, written)
+        rounded = _largest(before, _logits(model, texts))
     model.to(written)
     model.save_pretrained(work)
     for name in TOKENIZER_FILES:
@@ -151,6 +144,12 @@ def _merge(context: JobContext, spec: MergeSpec, folder: Path, work: Path) -> di
     return told
 
 
+def _round(model: Any, numbers: Any) -> None:
+    """Its weights as these numbers would hold them. What is computed at each start (rotary angles) is no weight, and stays."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(numbers).to(parameter.dtype)
+
+
 def _with_adapter(model: Any, folder: Path) -> Any:
     import warnings
 
@@ -160,7 +159,7 @@ def _with_adapter(model: Any, folder: Path) -> Any:
         warnings.filterwarnings("ignore", message="The following rank_pattern keys")  # of AdaLoRA, which loads all the same
         adapted = PeftModel.from_pretrained(model, str(folder), autocast_adapter_dtype=False).to(model.dtype).eval()
     if adapted.active_peft_config.is_prompt_learning:
-        raise ModelError("error.model.not_merged", method=adapted.active_peft_config.peft_type.value)
+        raise ModelError("error.model.not_merged", method=adapted.active_peft_config.peft_type.value.lower())
     return adapted
 
 

@@ -99,7 +99,7 @@ def _tokenizer(parts: Parts) -> Any:
 
 
 class _Preferring(Stepping):
-    """What both have in common. `_sizes` are columns whose tokens a step counts."""
+    """What both have in common: rows as tokens, and the numbers that TRL tells of them."""
 
     score_names = _SCORES
 

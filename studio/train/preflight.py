@@ -101,7 +101,11 @@ def _row_errors(spec: TrainSpec, base: Base, view: TrainingView, n_train: int) -
     if n_train == 0 and "error.model.no_chat_template" in view.refused:
         found.append(StudioError("error.train.no_template", field="base", base=base.name))
     elif n_train == 0:
-        found.append(StudioError("error.train.no_rows", field="dataset", max_seq_len=spec.max_seq_len))
+        reason = max(view.refused, key=lambda key: view.refused[key], default="data.refused.too_long")
+        if reason == "data.refused.too_long":
+            found.append(StudioError("error.train.no_rows", field="dataset", max_seq_len=spec.max_seq_len))
+        else:
+            found.append(StudioError("error.train.no_rows_for", field="stage", stage=spec.stage, reason=reason))
     if base.context and spec.max_seq_len > base.context:
         too_long = {"max_seq_len": spec.max_seq_len, "context": base.context}
         found.append(StudioError("error.train.context_too_short", field="max_seq_len", base=base.name, **too_long))

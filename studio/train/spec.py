@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from studio.data.examples import Reading
 from studio.errors import ConfigError, StudioError
@@ -181,26 +182,21 @@ class TrainSpec(MethodFields, StageFields, Spec):  # type: ignore[misc] # what p
             return given | {"method": "qlora"}
         return given
 
-    @field_validator("method")
+    @field_validator("method", "stage")
     @classmethod
-    def _known_method(cls, given: str) -> str:
-        if given not in METHODS:
-            near = next(iter(difflib.get_close_matches(given, METHODS, 1)), METHODS["lora"].name)
-            raise ConfigError("error.train.unknown_method", field="method", method=given, near=near, known=", ".join(METHODS))
+    def _known(cls, given: str, about: ValidationInfo) -> str:
+        known: Iterable[str] = METHODS if about.field_name == "method" else STAGES
+        if given not in known:
+            near = next(iter(difflib.get_close_matches(given, list(known), 1)), next(iter(known)))
+            raise ConfigError(
+                f"error.train.unknown_{about.field_name}", field=about.field_name, given=given, near=near, known=", ".join(known)
+            )
         return given
 
     @property
     def how(self) -> Method:
         """The method by its name."""
         return METHODS[self.method]
-
-    @field_validator("stage")
-    @classmethod
-    def _known_stage(cls, given: str) -> str:
-        if given not in STAGES:
-            near = next(iter(difflib.get_close_matches(given, STAGES, 1)), STAGES["sft"].name)
-            raise ConfigError("error.train.unknown_stage", field="stage", stage=given, near=near, known=", ".join(STAGES))
-        return given
 
     @property
     def to_what(self) -> Stage:

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from studio.services import build_services
+from studio.settings import Settings
 from tests.e2e.studio import StudioServer
 from tests.e2e.walk import FirstFineTune, walk_first_fine_tune
+from tests.faulty import fill_home
+from tests.tiny import make_tiny_base
 
 #: A page whose language is opened for the first time is built then; on two busy cores that takes longer than Playwright waits.
 expect.set_options(timeout=15_000)
@@ -112,6 +116,20 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioServer]:
     """A running studio on an empty home, without the starter model, shared by the tests of one file."""
     with StudioServer(tmp_path_factory.mktemp("fresh") / "home", STUDIO_STARTER="false") as studio:
         yield studio
+
+
+@pytest.fixture(scope="module")
+def tiny_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioServer]:
+    """A running studio with tiny bases that learn in seconds, and the datasets of `tests.faulty`."""
+    home = tmp_path_factory.mktemp("tiny") / "home"
+    services = build_services(Settings(home=home, device="cpu").ready())
+    services.db.migrate(services.settings)
+    base = tmp_path_factory.mktemp("base") / "tiny"
+    make_tiny_base(base)
+    fill_home(services, base)
+    services.close()
+    with StudioServer(home, STUDIO_STARTER="false", STUDIO_DEVICE="cpu") as running:
+        yield running
 
 
 def _copy_home(source: Path, target: Path) -> None:

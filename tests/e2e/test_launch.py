@@ -6,18 +6,13 @@ On a tiny base that learns in seconds, on rows of which three are no text, so th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from studio.services import build_services
-from studio.settings import Settings
 from studio.text import Lang, text
 from tests.e2e.conftest import Visit
 from tests.e2e.studio import StudioServer
-from tests.faulty import fill_home
-from tests.tiny import make_tiny_base
 
 #: What a tiny random model learns well, and as many rows at once that a batch with a broken one stands out.
 FIELDS = {
@@ -32,26 +27,13 @@ FIELDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioServer]:
-    home = tmp_path_factory.mktemp("launch") / "home"
-    services = build_services(Settings(home=home, device="cpu").ready())
-    services.db.migrate(services.settings)
-    base = tmp_path_factory.mktemp("base") / "tiny"
-    make_tiny_base(base)
-    fill_home(services, base)
-    services.close()
-    with StudioServer(home, STUDIO_STARTER="false", STUDIO_DEVICE="cpu") as running:
-        yield running
-
-
 @pytest.mark.parametrize(("lang", "width"), [("en", 1280), ("zh", 390)])
-def test_from_four_questions_to_the_rows_of_a_spike(studio: StudioServer, visit: Visit, lang: Lang, width: int) -> None:
+def test_from_four_questions_to_the_rows_of_a_spike(tiny_studio: StudioServer, visit: Visit, lang: Lang, width: int) -> None:
     visitor = visit(lang=lang, width=width)
     page = visitor.page
-    services = studio.services()
-    data = next(info for info in services.data.list(studio.actor) if info.name == "garbage")
-    page.goto(f"{studio.address}?tab=train&dataset={data.id}&base=apt")
+    services = tiny_studio.services()
+    data = next(info for info in services.data.list(tiny_studio.actor) if info.name == "garbage")
+    page.goto(f"{tiny_studio.address}?tab=train&dataset={data.id}&base=apt")
 
     _take_recipe(page, lang)
     _fill(page, FIELDS)
@@ -76,14 +58,14 @@ def test_from_four_questions_to_the_rows_of_a_spike(studio: StudioServer, visit:
         _start(page, name, lang)
 
     _reorder(page, names, lang)
-    page.goto(f"{studio.address}?tab=runs&run={_run(studio, names[0])}")
+    page.goto(f"{tiny_studio.address}?tab=runs&run={_run(tiny_studio, names[0])}")
     page.locator("#run-stop").click()
     for name in names[1:]:
-        page.goto(f"{studio.address}?tab=runs&run={_run(studio, name)}")
+        page.goto(f"{tiny_studio.address}?tab=runs&run={_run(tiny_studio, name)}")
         expect(page.locator("#run-state")).to_have_attribute("data-state", "finished", timeout=90_000)
 
-    _compare(page, studio, names, lang)
-    _open_spike(page, studio, names[1])
+    _compare(page, tiny_studio, names, lang)
+    _open_spike(page, tiny_studio, names[1])
     assert visitor.problems == []
     services.close()
 

@@ -9,7 +9,6 @@ import json
 import math
 import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +16,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from studio.data.service import SAMPLE_FILE, ImportSpec
-from studio.services import Services, build_services
-from studio.settings import Settings
+from studio.services import Services
 from studio.text import Lang, text
 from tests.e2e.conftest import Visit
 from tests.e2e.studio import StudioServer
-from tests.faulty import fill_home
-from tests.tiny import make_tiny_base
 
 #: Pairs that are trained on, and held out.
 N_TRAIN, N_HELD_OUT = 60, 16
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioServer]:
-    home = tmp_path_factory.mktemp("models") / "home"
-    services = build_services(Settings(home=home, device="cpu").ready())
-    services.db.migrate(services.settings)
-    base = tmp_path_factory.mktemp("base") / "tiny"
-    make_tiny_base(base)
-    fill_home(services, base)
-    services.close()
-    with StudioServer(home, STUDIO_STARTER="false", STUDIO_DEVICE="cpu") as running:
-        yield running
 
 
 def choose(page: Page, field: str, words: str) -> None:
@@ -56,14 +39,14 @@ def fill(page: Page, **fields: str) -> None:
 
 @pytest.mark.parametrize(("lang", "width"), [("en", 1280), ("zh", 390)])
 def test_from_votes_to_a_model_of_ones_own(
-    studio: StudioServer, visit: Visit, tmp_path: Path, lang: Lang, width: int
+    tiny_studio: StudioServer, visit: Visit, tmp_path: Path, lang: Lang, width: int
 ) -> None:
     visitor = visit(lang=lang, width=width)
     page = visitor.page
     name = f"votes {lang}"
-    _train_on_votes(page, studio, name, lang)
+    _train_on_votes(page, tiny_studio, name, lang)
     _look_at_its_health(page, lang)
-    _merge_the_best(page, studio, name, lang)
+    _merge_the_best(page, tiny_studio, name, lang)
     folder = _download(page, tmp_path)
     assert _loads_in_plain_transformers(folder)
     _note_and_delete(page, name, lang)

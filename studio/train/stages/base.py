@@ -55,9 +55,6 @@ class Stage:
     sequences = 1
     """Of one row in a pass, each as long as the longest."""
 
-    compares = False
-    """It tells good answers from bad ones: rewards, margin, accuracy."""
-
     has_level = True
     """Its loss falls as the model learns; else it says nothing, and is not watched."""
 

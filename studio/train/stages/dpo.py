@@ -8,7 +8,6 @@ Before the first step both rewards are 0 and the loss is ln 2. The other losses 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -65,7 +64,6 @@ class _Dpo(Stage):
     fields = (*PreferenceFields.model_fields, *DpoFields.model_fields)
     rate = 0.25
     sequences = 2
-    compares = True
     watched = ("rewards", "accuracy", "logps", "length")
 
     def problems(self, spec: TrainSpec) -> Iterator[StudioError]:
@@ -90,6 +88,3 @@ def reference_problems(spec: TrainSpec) -> Iterator[StudioError]:
 
 
 DPO = _Dpo()
-
-#: The loss of two rewards that are equal.
-LN_2 = math.log(2)

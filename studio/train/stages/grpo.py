@@ -16,6 +16,7 @@ from studio.errors import ConfigError, StudioError
 from studio.train.methods import shown
 from studio.train.rewards import rewards_of
 from studio.train.stages.base import Parts, Stage
+from studio.train.stages.dpo import reference_problems
 
 if TYPE_CHECKING:
     from studio.train.spec import TrainSpec
@@ -57,6 +58,8 @@ class _Grpo(Stage):
             yield ConfigError("error.train.grpo_batch", field="answers_each", each=spec.answers_each, together=together)
         if spec.method == "full" and spec.kl_beta:
             yield ConfigError("error.train.grpo_kl", field="kl_beta")
+        if spec.kl_beta:
+            yield from reference_problems(spec)
         try:
             rewards_of(spec.rewards)
         except ConfigError as error:

@@ -28,7 +28,6 @@ class _Kto(Stage):
     made_for = ("feedback",)
     fields = (*PreferenceFields.model_fields, *KtoFields.model_fields)
     rate = 0.25
-    compares = True
     watched = ("rewards", "logps", "length")
 
     def problems(self, spec: TrainSpec) -> Iterator[StudioError]:

@@ -16,11 +16,12 @@ from studio.data.examples import Example, Reading, examples_of, examples_or_refu
 from studio.data.render import Template
 from studio.db import Database
 from studio.settings import Settings
-from studio.train.batches import IGNORED, TokenRow, collate, pack
+from studio.train.batches import IGNORED, ExampleRow, TokenRow, TokenRows, collate, pack
 from studio.train.loss import summed_nll, summed_nll_plain
-from studio.train.model import Device, adapted_model
+from studio.train.model import Device, adapted_model, load_base
 from studio.train.rows import rows_of as rows_for
 from studio.train.spec import TrainSpec
+from studio.train.stages import Parts
 from studio.train.stages.dpo import DpoLoss
 from tests.unit.train.methods import spec_of
 from tests.unit.train.runs import Training, largest_difference
@@ -96,12 +97,36 @@ def test_dpo_begins_at_ln_2(trained: Callable[[str], Training]) -> None:
     assert evaluations(run, "accuracy")[12] > 0.9
 
 
-def test_dpo_of_known_log_probabilities() -> None:
+def test_dpo_of_known_log_probabilities(tiny_base_folder: Path, template: Template, tmp_path: Path) -> None:
     """Oracle: β = .1, policy −8 / −15, reference −10 / −12: loss .47408, rewards +.2 / −.3."""
-    beta, policy, reference = 0.1, (-8.0, -15.0), (-10.0, -12.0)
-    rewards = [beta * (ours - theirs) for ours, theirs in zip(policy, reference, strict=True)]
-    assert rewards == pytest.approx([0.2, -0.3])
-    assert -torch.nn.functional.logsigmoid(torch.tensor(rewards[0] - rewards[1])).item() == pytest.approx(0.47408, abs=1e-5)
+    spec = spec_of(stage="dpo", beta=0.1, precision="float32", max_steps=1)
+    device = Device("cpu", False)
+    (pair,) = read("preference", PAIR, template, "dpo")
+    rows = TokenRows([ExampleRow(1, pair)])
+    base = load_base(tiny_base_folder, spec, device)
+    parts = Parts(device, base, template, tiny_base_folder, rows, rows, tmp_path)
+    trainer = spec.to_what.trainer(spec, parts, more={"save_strategy": "no"})
+
+    def said(chosen: float, rejected: float) -> Any:
+        """A model that gives the two answers these log-probabilities, all on their last token."""
+
+        def model(input_ids: torch.Tensor, **_: Any) -> SimpleNamespace:
+            log_probs = torch.zeros(2, input_ids.shape[1] - 1)
+            log_probs[:, -1] = torch.tensor([chosen, rejected])
+            blank = torch.zeros_like(log_probs)
+            return SimpleNamespace(log_probs=log_probs, entropy=blank, mean_logits=blank, is_top1=blank.bool())
+
+        model.training = False  # type: ignore[attr-defined]
+        return model
+
+    trainer.ref_model = said(-10.0, -12.0)
+    trainer.model.eval()
+    trainer._metrics["eval"].clear()
+    batch = trainer._collate([trainer.train_dataset[0]])
+    loss = trainer.compute_loss(said(-8.0, -15.0), batch)
+    assert float(loss) == pytest.approx(0.47408, abs=1e-5)
+    told = trainer._metrics["eval"]
+    assert (told["rewards/chosen"], told["rewards/rejected"]) == ([pytest.approx(0.2)], [pytest.approx(-0.3)])
 
 
 @pytest.mark.parametrize("loss", [loss.value for loss in DpoLoss if loss not in (DpoLoss.SIGMOID,)])
