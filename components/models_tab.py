@@ -23,7 +23,7 @@ __all__ = ["build"]
 #: Seconds between looks while something is merged or sent.
 _TICK_S = 3
 
-_HIDDEN = gr.update(visible=False)
+_HIDDEN, _SHOWN = gr.update(visible=False), gr.update(visible=True)
 
 
 @dataclass
@@ -47,6 +47,10 @@ class _Parts:
 
     def all(self) -> list[Any]:
         return [getattr(self, item.name) for item in fields(self)]
+
+    def filled(self, **updates: Any) -> list[Any]:
+        """What an event returns for `all`; what is not named stays."""
+        return [updates.get(item.name, gr.skip()) for item in fields(self)]
 
 
 def build(page: Page) -> None:
@@ -93,6 +97,10 @@ class _Chosen:
     base: Base | None = None
     is_gone: bool = False
 
+    @property
+    def name(self) -> str:
+        return self.held.checkpoint.name if self.held else self.base.id if self.base else ""
+
 
 def _chosen(page: Page, actor: Actor, ids: dict[str, str], saved: list[Checkpoint], bases: list[Base]) -> _Chosen:
     name = ids.get("model", "")
@@ -112,7 +120,7 @@ def _wire(page: Page, parts: _Parts, save: gr.Button, repo: gr.Textbox, private:
     services, lang = page.services, page.lang
     shown = parts.all()
 
-    def look(actor: Actor, ids: dict[str, str], *, typed: bool = False) -> tuple[Any, ...]:
+    def look(actor: Actor, ids: dict[str, str], *, typed: bool = False) -> list[Any]:
         """With `typed`, fields that somebody may be writing in stay."""
         saved, bases = list(services.train.checkpoints(actor)), services.models.list(actor)
         found = _chosen(page, actor, ids, saved, bases)
@@ -120,58 +128,27 @@ def _wire(page: Page, parts: _Parts, save: gr.Button, repo: gr.Textbox, private:
         runs: dict[str, list[Checkpoint]] = {}
         for one in saved:
             runs.setdefault(one.run_id, []).append(one)
-        name = found.held.checkpoint.name if found.held else found.base.id if found.base else ""
-        listing = render("models", lang, bases=bases, runs=list(runs.values()), chosen=name, at_work=_by_base(at_work))
-        timer = gr.Timer(active=bool(at_work))
+        listing = render("models", lang, bases=bases, runs=list(runs.values()), chosen=found.name, at_work=_by_base(at_work))
         pushed = [job for job in services.jobs.latest(actor, "push", 20) if job.spec["folder"] == _folder(found)][:1]
-        if found.held is None:
-            detail = _of_base(page, actor, found, at_work, pushed)
-            own = found.base is not None and found.base.source == "merged" and found.base.state == "ready"
-            hidden = [_HIDDEN, gr.skip(), gr.skip()]
-            buttons = [
-                gr.update(visible=found.base is not None),
-                _HIDDEN,
-                _HIDDEN,
-                gr.update(visible=found.base is not None and found.base.state == "ready", value=page.t("shelf.train_on")),
-                gr.update(visible=found.base is not None and found.base.source == "merged"),
-                _HIDDEN,
-            ]
-            return (listing, detail, *hidden, *buttons, gr.update(visible=own), new_request_id(), timer)
-        held = found.held
-        failed = [job for job in services.jobs.latest(actor, "merge", 20) if f"{job.spec['run']}@{job.spec['step']}" == name][:1]
-        detail = render("checkpoint", lang, held=held, method=held.run.method, pushed=pushed, merged=failed)
-        words = (held.checkpoint.note or "", ", ".join(held.checkpoint.tags or ()))
-        return (
-            listing,
-            detail,
-            gr.update(visible=True),
-            *((gr.skip(), gr.skip()) if typed else words),
-            gr.update(visible=True),
-            gr.update(
-                visible=True, value=page.t("runs.checkpoints.kept" if held.checkpoint.pinned else "runs.checkpoints.keep")
-            ),
-            gr.update(visible=held.merges and not any(base.state != "failed" for base in held.models)),
-            gr.update(visible=True, value=page.t("shelf.further")),
-            gr.update(visible=not held.dependants),
-            gr.update(visible=bool(held.dependants)),
-            gr.update(visible=True),
-            new_request_id(),
-            timer,
-        )
+        if found.held is not None:
+            updates = _checkpoint_shown(page, actor, found.held, pushed)
+            updates |= {"note": gr.skip(), "tags": gr.skip()} if typed else {}
+        else:
+            updates = _base_shown(page, actor, found, at_work, pushed)
+        return parts.filled(listing=listing, request_id=new_request_id(), timer=gr.Timer(active=bool(at_work)), **updates)
 
     def chosen(request: gr.Request) -> str:
         actor, ids = actor_of(request), ids_of(request)
-        found = _chosen(page, actor, ids, list(services.train.checkpoints(actor)), services.models.list(actor))
-        return found.held.checkpoint.name if found.held else found.base.id if found.base else ""
+        return _chosen(page, actor, ids, list(services.train.checkpoints(actor)), services.models.list(actor)).name
 
     @page.event("run.read")
-    def open_tab(request: gr.Request) -> tuple[Any, ...]:
+    def open_tab(request: gr.Request) -> list[Any]:
         return look(actor_of(request), ids_of(request))
 
     @page.event("run.read")
-    def tick(request: gr.Request) -> tuple[Any, ...]:
+    def tick(request: gr.Request) -> list[Any]:
         if ids_of(request).get("tab") != "models":
-            return (*[gr.skip()] * (len(shown) - 1), gr.Timer(active=False))
+            return parts.filled(timer=gr.Timer(active=False))
         return look(actor_of(request), ids_of(request), typed=True)
 
     @page.event("model.label")
@@ -232,6 +209,43 @@ def _wire(page: Page, parts: _Parts, save: gr.Button, repo: gr.Textbox, private:
     parts.delete.click(let_go, None, page.go, **PRIVATE)
     parts.delete_anyway.click(let_go_anyway, None, page.go, **PRIVATE)
     push.click(send, [repo, private, parts.request_id], page.go, **PRIVATE)
+
+
+def _checkpoint_shown(page: Page, actor: Actor, held: Held, pushed: list[Job]) -> dict[str, Any]:
+    saved = held.checkpoint
+    last = [job for job in page.services.jobs.latest(actor, "merge", 20) if f"{job.spec['run']}@{job.spec['step']}" == saved.name]
+    kept = page.t("runs.checkpoints.kept" if saved.pinned else "runs.checkpoints.keep")
+    return {
+        "detail": render("checkpoint", page.lang, held=held, method=held.run.method, pushed=pushed, merged=last[:1]),
+        "writing": _SHOWN,
+        "note": saved.note or "",
+        "tags": ", ".join(saved.tags or ()),
+        "buttons": _SHOWN,
+        "keep": gr.update(visible=True, value=kept),
+        "merge": gr.update(visible=held.merges and not any(base.state != "failed" for base in held.models)),
+        "further": gr.update(visible=True, value=page.t("shelf.further")),
+        "delete": gr.update(visible=not held.dependants),
+        "delete_anyway": gr.update(visible=bool(held.dependants)),
+        "hub": _SHOWN,
+    }
+
+
+def _base_shown(page: Page, actor: Actor, found: _Chosen, at_work: list[Job], pushed: list[Job]) -> dict[str, Any]:
+    """A base that was merged here is its people's to send and to delete; of others one can only go on."""
+    base = found.base
+    is_ready = base is not None and base.state == "ready"
+    is_own = base is not None and base.source == "merged"
+    return {
+        "detail": _of_base(page, actor, found, at_work, pushed),
+        "writing": _HIDDEN,
+        "buttons": gr.update(visible=base is not None),
+        "keep": _HIDDEN,
+        "merge": _HIDDEN,
+        "further": gr.update(visible=is_ready, value=page.t("shelf.train_on")),
+        "delete": gr.update(visible=is_own),
+        "delete_anyway": _HIDDEN,
+        "hub": gr.update(visible=is_own and is_ready),
+    }
 
 
 def _of_base(page: Page, actor: Actor, found: _Chosen, at_work: list[Job], pushed: list[Job]) -> str:

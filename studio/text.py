@@ -63,21 +63,27 @@ def text(lang: Lang, key: str, /, **params: Any) -> str:
 
 
 #: Parameters of errors that are shown by their words, and where these stand.
-_WORDS_OF = {"role": "role", "split": "split", "method": "enum.Method", "stage": "enum.Stage"}
+_WORDS_OF = {
+    "role": "role.{}",
+    "split": "split.{}",
+    "method": "enum.Method.{}",
+    "stage": "enum.Stage.{}",
+    "setting": "field.TrainSpec.{}.label",
+}
 
 
 def error_text(lang: Lang, error: StudioError | dict[str, Any]) -> str:
     """An error in words: what happened, where, what to do. `*_bytes` and `*_s` parameters are written with their unit, a
-    role, a split, a training's method and stage by their words, a `reason` that is a message by its words.
+    role, a split, a training's method, stage and settings by their words, a `reason` that is a message by its words.
     """
     value = error.as_dict() if isinstance(error, StudioError) else error
     params = {
         name: bytes_text(item) if name.endswith("_bytes") else duration_text(lang, item) if name.endswith("_s") else item
         for name, item in value.get("params", {}).items()
     }
-    for name, key in _WORDS_OF.items():
-        if has_text(f"{key}.{params.get(name)}"):
-            params[name] = text(lang, f"{key}.{params[name]}")
+    for name, pattern in _WORDS_OF.items():
+        if has_text(key := pattern.format(params.get(name))):
+            params[name] = text(lang, key)
     if has_text(str(params.get("reason"))):
         params["reason"] = error_text(lang, {"key": params["reason"], "params": {}})
     if not has_text(value["key"]):

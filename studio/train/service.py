@@ -214,8 +214,9 @@ class TrainService:
             return [error.as_dict()]
         given = spec.model_dump(mode="json") | {"base": spec.base.id}
         odd = [name for name, value in needed.items() if given[name] != value and name != "lora_dropout"]
-        words = {"names": ", ".join(odd), "values": ", ".join(str(needed[name]) for name in odd)}
-        return [ConfigError("error.train.start_differs", field=odd[0], **words).as_dict()] if odd else []
+        return [
+            ConfigError("error.train.start_differs", field=name, setting=name, value=str(needed[name])).as_dict() for name in odd
+        ]
 
     @allows("run.read")
     def view(self, actor: Actor, spec: TrainSpec) -> TrainingView:

@@ -24,6 +24,7 @@ from studio.jobs.tables import jobs
 from studio.models.merge import MOST_DIFFERENCE
 from studio.services import Services, build_services
 from studio.settings import Settings
+from studio.text import error_text
 from studio.train.methods import METHODS
 from tests.fakes.hub import FakeHub
 from tests.unit.train.runs import Training
@@ -248,6 +249,26 @@ def test_what_depends_on_a_checkpoint_is_named_before_it_goes(
     services.shelf.delete_model(actor, base_id)
     assert base_id not in [base.id for base in services.models.list(actor)]
     assert not (services.settings.home / "models" / base_id).exists()
+
+
+def test_who_goes_on_from_a_checkpoint_keeps_its_shape(finished: Any, services: Services, actor: Actor) -> None:
+    name = finished(method="dora", lora_rank=4)
+    begun = services.train.begin_from(actor, name)
+    assert (begun["method"], begun["lora_rank"], begun["base"]) == ("dora", 4, "apt")
+    dataset = services.train.get(actor, name.partition("@")[0]).dataset_id
+
+    def wrong(**other: Any) -> list[dict[str, Any]]:
+        spec = services.train.complete(actor, {"name": "on", "dataset": dataset} | begun | other)
+        return [error for error in services.train.preflight(actor, spec).errors if error["key"].startswith("error.train.start")]
+
+    assert wrong() == []
+    assert wrong(lora_dropout=0.1) == []  # of no weight's shape
+    (error,) = wrong(lora_rank=8)
+    assert (error["field"], error["params"]["value"]) == ("lora_rank", "4")
+    assert "LoRA rank = 4" in error_text("en", error)
+    assert [error["field"] for error in wrong(method="lora")] == ["method"]
+    with pytest.raises(NotFoundError):
+        services.train.begin_from(actor, name.replace("@4", "@5"))
 
 
 def test_a_run_at_work_keeps_its_checkpoints(finished: Any, services: Services, actor: Actor) -> None:
