@@ -142,12 +142,16 @@ def _note_and_delete(page: Page, name: str, lang: Lang) -> None:
 
 
 def votes_of_the_sample(path: Path) -> Path:
-    """Pairs from the sample answers: people chose the one that says when to see a doctor, over the same without that line."""
+    """Pairs from the sample answers: people chose the one that says when to see a doctor, over the same without that line.
+
+    In English, of which the starter model's tokenizer makes a third of the tokens.
+    """
     lines: list[dict[str, Any]] = []
     for line in SAMPLE_FILE.read_text("utf-8").splitlines():
-        question, answer = json.loads(line)["messages"][:2]
+        row = json.loads(line)
+        question, answer = row["messages"][:2]
         first = answer["content"].split("\n")[0]
-        if first != answer["content"] and len(lines) < N_TRAIN + N_HELD_OUT:
+        if row["lang"] == "en" and first != answer["content"] and len(lines) < N_TRAIN + N_HELD_OUT:
             split = "train" if len(lines) < N_TRAIN else "validation"
             rejected = [{"role": "assistant", "content": first}]
             lines.append({"prompt": [question], "chosen": [answer], "rejected": rejected, "split": split})
@@ -166,7 +170,7 @@ def test_votes_on_the_starter_model(own_trained: StudioServer, tmp_path: Path, v
     run = services.train.list(actor)[0]
     best = next(saved for saved in services.train.checkpoints(actor, run.id) if saved.best)
     begun = services.train.begin_from(actor, best.name)
-    short = {"max_steps": 6, "per_device_batch_size": 4, "evaluations": 1, "probes": "none", "patience": 0, "max_seq_len": 256}
+    short = {"epochs": 1, "per_device_batch_size": 4, "evaluations": 1, "probes": "none", "patience": 0, "max_seq_len": 128}
     spec = services.train.complete(actor, {"name": "votes", "dataset": votes.id, "stage": "dpo"} | begun | short)
     run_id = services.train.start(actor, spec)
     page = visit().page
