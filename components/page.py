@@ -25,7 +25,7 @@ import jinja2
 from studio.access import RULES, Actor, Role, check
 from studio.errors import AccessError, StudioError
 from studio.services import Services
-from studio.text import Lang, bytes_text, duration_text, error_text, number_text, text
+from studio.text import Lang, bytes_text, device_text, duration_text, error_text, number_text, text
 
 __all__ = [
     "ADMINS",
@@ -213,6 +213,7 @@ def render(template: str, lang: Lang, /, **values: Any) -> str:
         error=functools.partial(error_text, lang),
         number=number_text,
         size=bytes_text,
+        device=functools.partial(device_text, lang),
         duration=functools.partial(duration_text, lang),
         moment=_moment,
         link=link,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 import unicodedata
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,19 @@ from typing import Any, Literal, cast
 
 from studio.errors import StudioError
 
-__all__ = ["LANGS", "Lang", "bytes_text", "duration_text", "error_text", "has_text", "is_plain", "lang_of", "number_text", "text"]
+__all__ = [
+    "LANGS",
+    "Lang",
+    "bytes_text",
+    "device_text",
+    "duration_text",
+    "error_text",
+    "has_text",
+    "is_plain",
+    "lang_of",
+    "number_text",
+    "text",
+]
 
 Lang = Literal["en", "zh"]
 LANGS: tuple[Lang, ...] = ("en", "zh")
@@ -116,6 +129,12 @@ def bytes_text(value: float) -> str:
 def _three_digits(value: float) -> str:
     """At least three significant digits, never an exponent: .3g would write 1,000 KiB as 1e+03."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def device_text(lang: Lang, name: str) -> str:
+    """A device as jobs and facts name it: cards by their maker's name, `2 CPU cores` in the reader's words."""
+    cores = re.fullmatch(r"(\d+) CPU cores", name)
+    return text(lang, "devices.cpu", n=int(cores[1])) if cores else name
 
 
 def duration_text(lang: Lang, seconds: float | None) -> str:

@@ -12,7 +12,7 @@ import yaml
 
 from studio.data.store import DatasetInfo
 from studio.models.catalogue import Base
-from studio.text import Lang, bytes_text, date_text, duration_text, number_text, text
+from studio.text import Lang, bytes_text, date_text, device_text, duration_text, number_text, text
 from studio.train.service import Run
 from studio.train.spec import TrainSpec
 
@@ -130,8 +130,8 @@ def _procedure(given: CardFacts, lang: Lang) -> str:
     ]
     parts = [_table([text(lang, "model_card.table.setting"), text(lang, "model_card.table.value")], lines)]
     if facts:
-        counts = {"trainable": facts["trainable"], "parameters": facts["parameters"]}
-        parts.append(text(lang, "model_card.trained_on", device=facts["device"], precision=facts["precision"], **counts))
+        told = {name: facts[name] for name in ("trainable", "parameters", "precision")}
+        parts.append(text(lang, "model_card.trained_on", device=device_text(lang, facts["device"]), **told))
     if result.get("seconds") and result.get("peak_bytes"):
         took = {"took": duration_text(lang, result["seconds"]), "peak": bytes_text(result["peak_bytes"])}
         ended = given.run.job.ended_at or given.run.created_at

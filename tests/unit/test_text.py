@@ -35,7 +35,7 @@ from studio.errors import DataError
 from studio.jobs.kinds import KINDS
 from studio.jobs.queue import JobState
 from studio.settings import ROOT
-from studio.text import LANGS, bytes_text, duration_text, error_text, has_text, lang_of, number_text, text
+from studio.text import LANGS, bytes_text, device_text, duration_text, error_text, has_text, lang_of, number_text, text
 from studio.train.methods import METHODS
 from studio.train.spec import Preset, TrainSpec
 from studio.train.stages import STAGES
@@ -112,6 +112,11 @@ def test_a_number_that_is_not_tiny_is_never_written_with_an_exponent(value: floa
 )
 def test_a_duration_has_two_units_at_most(seconds: float | None, en: str, zh: str) -> None:
     assert (duration_text("en", seconds), duration_text("zh", seconds)) == (en, zh)
+
+
+def test_cores_are_told_in_words_and_cards_by_their_name() -> None:
+    assert [device_text(lang, "2 CPU cores") for lang in LANGS] == ["2 CPU cores", "2 个 CPU 核心"]
+    assert device_text("zh", "NVIDIA H100 80GB HBM3") == "NVIDIA H100 80GB HBM3"
 
 
 @pytest.mark.parametrize(
