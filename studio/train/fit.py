@@ -88,8 +88,14 @@ class Fitted:
 
 
 def worst_batch(spec: TrainSpec, lengths: Lengths) -> Batch:
-    """The longest rows together; `lengths` are (tokens, targets), the longest first. Without any: full rows, all targets."""
+    """The longest rows together; `lengths` are (tokens, targets), the longest first. Without any: full rows, all targets.
+
+    Where the model writes answers itself, the longest question with answers of full length, in all rows.
+    """
     taken = [item for item in lengths if item[0] <= spec.max_seq_len][: spec.per_device_batch_size]
+    if written := spec.to_what.written(spec):
+        width = taken[0][0] if taken else spec.max_seq_len
+        return Batch(spec.per_device_batch_size, width + written, spec.per_device_batch_size * written)
     rows = (len(taken) or spec.per_device_batch_size) * spec.to_what.sequences
     if not taken:
         return Batch(rows, spec.max_seq_len, rows * spec.max_seq_len)

@@ -65,6 +65,10 @@ class Stage:
         """Sequences that a step counts for one row."""
         return 1
 
+    def written(self, spec: TrainSpec) -> int:
+        """Tokens that the model writes behind a row before it learns from them, at most."""
+        return 0
+
     def problems(self, spec: TrainSpec) -> Iterator[StudioError]:
         """What of the spec it cannot do."""
         if spec.packing and self.name not in ("sft", "text"):

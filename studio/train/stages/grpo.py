@@ -51,6 +51,9 @@ class _Grpo(Stage):
     def answers_of(self, spec: TrainSpec) -> int:
         return spec.answers_each
 
+    def written(self, spec: TrainSpec) -> int:
+        return spec.answer_tokens
+
     def problems(self, spec: TrainSpec) -> Iterator[StudioError]:
         yield from super().problems(spec)
         together = spec.per_device_batch_size * spec.gradient_accumulation_steps

@@ -82,6 +82,13 @@ def test_the_worst_batch_is_the_longest_rows_together() -> None:
     assert worst_batch(spec_of(), []) == Batch(8, 512, 8 * 512)
 
 
+def test_the_worst_batch_of_pairs_and_of_answers_that_are_written() -> None:
+    assert worst_batch(spec_of(stage="dpo", per_device_batch_size=2), [(90, 80), (70, 60), (50, 40)]) == Batch(4, 90, 140)
+    rewarded = spec_of(stage="grpo", per_device_batch_size=4, answer_tokens=64)
+    assert worst_batch(rewarded, [(20, 0), (10, 0)]) == Batch(4, 20 + 64, 4 * 64)
+    assert worst_batch(rewarded, []) == Batch(4, 512 + 64, 4 * 64)
+
+
 # --- after memory was not enough --------------------------------------------------------------------------------------
 
 
