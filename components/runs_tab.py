@@ -168,7 +168,7 @@ def _wire(page: Page, parts: _Parts, queue: queue_panel.QueueParts, again: gr.Bu
         return (
             queue_panel.drawn(page, actor),
             listing,
-            render("run_head", lang, **said, limit=ATTEMPTS, facts=lineage.facts),
+            render("run_head", lang, **said, limit=ATTEMPTS, facts=lineage.facts, origin=lineage.origin),
             gr.update(visible=True),
             gr.update(visible=not run.job.has_ended, interactive=run.job.state != "stopping"),
             gr.update(visible=run.job.can_resume),

@@ -55,10 +55,11 @@ class Desk:
         """What these values would do, or why they cannot; `changed` are remedies that were taken just now."""
         services, lang = self.page.services, self.page.lang
         base = next((item for item in services.models.list(actor) if item.id == values.get("base")), None)
-        spec = ahead = problem = pilot = None
+        spec = ahead = problem = pilot = origin = None
         try:
             spec = services.train.complete(actor, values)
             ahead, pilot = services.train.preflight(actor, spec), services.plan.pilot_of(actor, spec)
+            origin = services.train.origin(actor, spec.start_from)
         except StudioError as error:
             problem = error
         is_asked = isinstance(asked, str) and asked != ""
@@ -68,6 +69,7 @@ class Desk:
             ahead=ahead,
             problem=problem,
             base=base,
+            origin=origin,
             spec=spec,
             pilot=pilot,
             before=self._before(actor, pilot),

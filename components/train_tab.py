@@ -42,7 +42,7 @@ def build(page: Page) -> None:
                 dataset = late_choice(label=t("field.TrainSpec.dataset.label"), elem_id="train-dataset")
             with gr.Row():
                 form.add(draw_form(TrainSpec, "basic", lang, PRESETS[Preset.QUICK], hidden=silent, group="what"))
-            with gr.Accordion(t("train.more_sources"), open=False, elem_id="train-sources"), gr.Row():
+            with gr.Accordion(t("train.more_sources"), open=False, elem_id="train-sources") as sources, gr.Row():
                 start_from = late_choice(
                     label=t("field.TrainSpec.start_from.label"), info=t("field.TrainSpec.start_from.help"),
                     elem_id="train-start-from", min_width=220,
@@ -91,7 +91,7 @@ def build(page: Page) -> None:
     more = {"start_from": start_from, "also": also, "also_weights": weights}
     fields = {"base": base, "dataset": dataset, "preset": preset, "name": name} | more | form.widgets
     desk = Desk(page, fields, form.columns, plan, start, asked, request_id, yaml.code, kept, timer)
-    _wire(page, desk, bases, recipe)
+    _wire(page, desk, bases, recipe, sources)
     recipe_panel.wire(desk, recipe)
     pilot_panel.wire(desk, pilot, fit)
     yaml_panel.wire(desk, yaml)
@@ -99,7 +99,7 @@ def build(page: Page) -> None:
     bases_panel.wire(desk, bases)
 
 
-def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel.Questions) -> None:
+def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel.Questions, sources: gr.Accordion) -> None:
     services, fields, timer = page.services, desk.fields, desk.timer
     preset_fields = [name for name in PRESETS[Preset.QUICK] if name in fields]
     first = ("base", "dataset", "name", "start_from", "also")
@@ -135,7 +135,7 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         before = values["dataset"]
         values["dataset"] = _chosen(ids.get("dataset") if not like else None, before, [item.id for item in datasets])
         chosen = next((item for item in datasets if item.id == values["dataset"]), None)
-        if not taken and values["dataset"] != before:
+        if (begun or not taken) and values["dataset"] != before:
             made_for = suited(actor, values)
             values |= made_for
         # A name that somebody typed stays, unless it is another dataset's or was taken meanwhile.
@@ -157,6 +157,7 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
             *desk.look(actor, values),
             new_request_id(),
             *recipe_panel.known(desk, actor, values, goal),
+            gr.update(open=True) if values["start_from"] or values["also"] else gr.skip(),
             bases_panel.listed(page, actor),
             gr.Timer(active=_is_moving(desk, actor, values)),
             moved(like="", start="") if like or "start" in ids else gr.skip(),
@@ -243,6 +244,7 @@ def _wire(page: Page, desk: Desk, bases: bases_panel.Bases, recipe: recipe_panel
         *desk.seen,
         desk.request_id,
         *recipe.known,
+        sources,
         bases.listing,
         timer,
         page.note,

@@ -13,7 +13,7 @@ import yaml
 from studio.data.store import DatasetInfo
 from studio.models.catalogue import Base
 from studio.text import Lang, bytes_text, date_text, device_text, duration_text, number_text, text
-from studio.train.service import Run
+from studio.train.service import Origin, Run
 from studio.train.spec import TrainSpec
 
 __all__ = ["CardFacts", "model_card"]
@@ -45,19 +45,28 @@ _SETTINGS = (
 
 @dataclass(frozen=True)
 class CardFacts:
-    """`facts` is what the training told of itself, `noticed` what its detectors told: (key, params)."""
+    """`facts` is what the training told of itself, `noticed` what its detectors told: (key, params). `is_whole`: not an adapter,
+    but a model of its own.
+    """
 
     run: Run
     dataset: DatasetInfo
     base: Base
+    origin: Origin | None
     facts: dict[str, Any]
     noticed: list[tuple[str, dict[str, Any]]]
+    is_whole: bool = False
+
+    @property
+    def began_with(self) -> str:
+        """What was there before the first step, as Markdown."""
+        return f"{_plain(self.origin.run.name)}, {self.origin.step}" if self.origin else _plain(self.base.name)
 
 
 def model_card(given: CardFacts, lang: Lang) -> str:
     sections = [
         f"# {_plain(given.run.name)}",
-        text(lang, "model_card.intro", base=_plain(given.base.name), dataset=_plain(given.dataset.name)),
+        _intro(given, lang),
         f"## {text(lang, 'model_card.results')}",
         _results(given, lang),
         f"## {text(lang, 'model_card.data')}",
@@ -75,22 +84,23 @@ def model_card(given: CardFacts, lang: Lang) -> str:
     return _header(given) + "\n\n".join(sections) + "\n"
 
 
+def _intro(given: CardFacts, lang: Lang) -> str:
+    how = {"method": text(lang, f"enum.Method.{given.run.method}"), "stage": text(lang, f"enum.Stage.{given.run.stage}")}
+    said = text(lang, "model_card.intro", base=_plain(given.base.name), dataset=_plain(given.dataset.name), **how)
+    return f"{said} {text(lang, 'model_card.on_top', name=given.began_with)}" if given.origin else said
+
+
 def _header(given: CardFacts) -> str:
     values: dict[str, Any] = {
         "base_model": given.base.ref or given.base.name,
-        "base_model_relation": "finetune" if _is_whole(given) else "adapter",
-        "library_name": "transformers" if _is_whole(given) else "peft",
+        "base_model_relation": "finetune" if given.is_whole else "adapter",
+        "library_name": "transformers" if given.is_whole else "peft",
         "pipeline_tag": "text-generation",
         "tags": [given.run.method, given.run.stage, "finetune-studio"],
     }
     if given.base.licence:
         values["license"] = given.base.licence
     return f"---\n{yaml.safe_dump(values, allow_unicode=True, sort_keys=False)}---\n\n"
-
-
-def _is_whole(given: CardFacts) -> bool:
-    """Not an adapter, but a model of its own."""
-    return given.run.method == "full"
 
 
 def _results(given: CardFacts, lang: Lang) -> str:
@@ -100,11 +110,12 @@ def _results(given: CardFacts, lang: Lang) -> str:
         return text(lang, "model_card.not_measured")
     head = [text(lang, f"model_card.table.{name}") for name in ("model", "loss", "perplexity")]
     lines = [
-        [_plain(given.base.name), number_text(base_loss), number_text(math.exp(base_loss))],
+        [given.began_with, number_text(base_loss), number_text(math.exp(base_loss))],
         [f"{_plain(given.run.name)}, {result['best_step']}", number_text(best_loss), number_text(math.exp(best_loss))],
     ]
     if given.run.watched:  # the loss of preferences and rewards is no log-likelihood of tokens
-        head, lines = head[:2], [line[:2] for line in lines]
+        head = [head[0], text(lang, "model_card.table.loss_of")]
+        lines = [line[:2] for line in lines]
     told = [f"- {text(lang, f'detect.{key}', **params)}" for key, params in given.noticed]
     is_nll = not given.run.watched
     parts = [_table(head, lines), text(lang, "model_card.loss_is" if is_nll else f"runs.how.{given.run.stage}")]
@@ -141,7 +152,7 @@ def _procedure(given: CardFacts, lang: Lang) -> str:
 
 def _use(given: CardFacts) -> str:
     """Python that loads the checkpoint."""
-    if _is_whole(given):
+    if given.is_whole:
         return (
             "```python\n"
             "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"

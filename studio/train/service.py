@@ -66,6 +66,14 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The checkpoint that a run began with, by its run and step: it may be gone, its run is there."""
+
+    run: Run
+    step: int
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """Weights of a run at a step. `val_loss` is in nats per token; None where nothing was evaluated.
 
@@ -191,6 +199,15 @@ class TrainService:
         method = method_of(run.spec)
         taken = {field: run.spec[field] for field in method.fields if field in run.spec}
         return {"start_from": name, "base": run.base_id, "method": method.name, "bits": run.spec.get("bits", 16)} | taken
+
+    @allows("run.read")
+    def origin(self, actor: Actor, start_from: str) -> Origin | None:
+        """What a spec's `start_from` names; None for a run that begins with its base, and where that run has been purged."""
+        run_id, _, step = start_from.partition("@")
+        try:
+            return Origin(self.get(actor, run_id), int(step)) if step else None
+        except NotFoundError:
+            return None
 
     @allows("run.read")
     def preflight(self, actor: Actor, spec: TrainSpec) -> Preflight:

@@ -25,7 +25,7 @@ from studio.models.tables import bases
 from studio.settings import Settings
 from studio.train.packing import files_to_take, zipped
 from studio.train.push import PushSpec
-from studio.train.service import Checkpoint, Run, TrainService
+from studio.train.service import Checkpoint, Origin, Run, TrainService
 from studio.train.spec import method_of
 from studio.train.story import StoryService
 
@@ -52,6 +52,7 @@ class Held:
     checkpoint: Checkpoint
     run: Run
     base: Base
+    origin: Origin | None
     merges: bool
     in_vllm: bool
     models: list[Base]
@@ -87,6 +88,7 @@ class ShelfService:
             checkpoint=saved,
             run=run,
             base=self._models.get(actor, run.base_id),
+            origin=self._train.origin(actor, run.spec.get("start_from", "")),
             merges=method.merges or method.name == "full",
             in_vllm=method.in_vllm or method.name == "full",
             models=made,
@@ -188,7 +190,7 @@ class ShelfService:
         base = self._merged(actor, base_id)
         run_id = base.ref.partition("@")[0]
         files = files_to_take(base_folder(self._settings, base.id))
-        return Archive(_file_name(base.name, None), zipped(files, {"README.md": self._story.card(actor, run_id)}))
+        return Archive(_file_name(base.name, None), zipped(files, {"README.md": self._story.card(actor, run_id, merged=True)}))
 
     def _merged(self, actor: Actor, base_id: str) -> Base:
         base = self._models.get(actor, base_id)
@@ -203,12 +205,12 @@ class ShelfService:
             raise ModelError("error.model.bad_ref", field="repo", ref=repo)
         if "@" in name:
             held = self.get(actor, name)
-            path, title, run_id = held.checkpoint.path, held.run.name, held.run.id
+            path, title, card = held.checkpoint.path, held.run.name, self._story.card(actor, held.run.id)
         else:
             base = self._merged(actor, name)
             path, title = self._settings.relative(base_folder(self._settings, base.id)), base.name
-            run_id = base.ref.partition("@")[0]
-        spec = PushSpec(folder=path, repo=repo.strip(), private=private, card=self._story.card(actor, run_id))
+            card = self._story.card(actor, base.ref.partition("@")[0], merged=True)
+        spec = PushSpec(folder=path, repo=repo.strip(), private=private, card=card)
         with self._db.write() as connection:
             return insert_job(connection, spec=spec.as_dict(), name=title, author=actor.user_id, request_id=request_id)
 

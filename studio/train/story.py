@@ -21,7 +21,7 @@ from studio.jobs.tables import run_datasets
 from studio.models.catalogue import Base, ModelService
 from studio.train.model_card import CardFacts, model_card
 from studio.train.probes import Timeline, timeline
-from studio.train.service import Checkpoint, Run, TrainService
+from studio.train.service import Checkpoint, Origin, Run, TrainService
 
 __all__ = ["Difference", "Lineage", "Noticed", "NoticedRow", "StoryService"]
 
@@ -63,6 +63,7 @@ class Lineage:
     run: Run
     dataset: DatasetInfo
     base: Base
+    origin: Origin | None
     facts: dict[str, Any]
     checkpoints: Sequence[Checkpoint]
     used: dict[str, int]
@@ -130,6 +131,7 @@ class StoryService:
             run=run,
             dataset=self._data.get(actor, run.dataset_id),
             base=self._models.get(actor, run.base_id),
+            origin=self._train.origin(actor, run.spec.get("start_from", "")),
             facts=facts,
             checkpoints=self._train.checkpoints(actor, run_id),
             used={name: int(count) for name, count in used.items()},
@@ -145,18 +147,26 @@ class StoryService:
         return [run for run in self._train.list(actor) if run.id in found]
 
     @allows("run.read")
-    def card(self, actor: Actor, run_id: str) -> str:
-        """The card of a run's best checkpoint in Hugging Face form: a YAML header, then Markdown in the actor's language."""
+    def card(self, actor: Actor, run_id: str, *, merged: bool = False) -> str:
+        """The card of a run's best checkpoint in Hugging Face form: a YAML header, then Markdown in the actor's language.
+        `merged`: it is for a model of its own, not for an adapter.
+        """
         lineage = self.lineage(actor, run_id)
         noticed = [(one.key, one.params) for one in self.noticed(actor, run_id)]
-        return model_card(CardFacts(lineage.run, lineage.dataset, lineage.base, lineage.facts, noticed), actor.lang)
+        known = (lineage.run, lineage.dataset, lineage.base, lineage.origin, lineage.facts, noticed)
+        return model_card(CardFacts(*known, is_whole=merged or lineage.run.method == "full"), actor.lang)
 
     @allows("run.read")
     def compare(self, actor: Actor, run_ids: Sequence[str]) -> list[Difference]:
         """The settings of several runs side by side, in the order of the spec."""
-        specs = [self._train.get(actor, run_id).spec for run_id in run_ids]
+        specs = [self._told(actor, self._train.get(actor, run_id)) for run_id in run_ids]
         names = [name for name in dict.fromkeys(name for spec in specs for name in spec) if name not in _NO_SETTING]
         return [Difference(name, [_shown(spec.get(name)) for spec in specs]) for name in names]
+
+    def _told(self, actor: Actor, run: Run) -> dict[str, Any]:
+        """A run's settings with the name of what it began with in the place of an id."""
+        origin = self._train.origin(actor, run.spec.get("start_from", ""))
+        return run.spec | ({"start_from": f"{origin.run.name} · {origin.step}"} if origin else {})
 
 
 def _naming(column: Any, run_id: str) -> sa.Select[Any]:

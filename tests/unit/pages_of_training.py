@@ -30,9 +30,11 @@ def training_pages(w: str, run: Some, base: Some, job: Some) -> dict[str, dict[s
     facts["predicted"] = {"total": 5, "low": 4, "high": 6}
     dataset = Some(id=w, name=w, revision=2)
     spec = {"preset": "quick", "seed": 4, "dataset": {"id": w, "revision": 1, "hash": w}}
-    run = Some(**vars(run) | {"spec": spec | {"base": {"id": w, "revision": w}}, "dataset_id": w})
+    spec |= {"base": {"id": w, "revision": w}, "start_from": f"{w}@8"}
+    run, origin = Some(**vars(run) | {"spec": spec, "dataset_id": w}), Some(run=run, step=8)
     lineage = Some(
         run=run,
+        origin=origin,
         dataset=dataset,
         base=Some(**vars(base) | {"ref": w}),
         facts=facts,
@@ -55,8 +57,9 @@ def training_pages(w: str, run: Some, base: Some, job: Some) -> dict[str, dict[s
     own = Some(**vars(base) | {"id": w, "name": w, "source": "merged", "state": "ready", "ref": f"{w}@8", "revision": w})
     own = Some(**vars(own) | {"architecture": w, "licence": w, "parameters": 10**6, "bytes": 5, "context": 9})
     held = Some(
-        checkpoint=saved, run=run, base=own, merges=True, in_vllm=True, models=[own], dependants=[Some(kind="run", name=w)]
-    )
+        checkpoint=saved, run=run, base=own, origin=origin, merges=True, in_vllm=True, models=[own],
+        dependants=[Some(kind="run", name=w)],
+    )  # fmt: skip
     sent = Some(state="finished", has_ended=True, phase=None, error=None, result={"url": f"https://hub/{w}"})
     unsent = Some(state="failed", has_ended=True, phase=None, error=problem, result=None)
     equal: dict[str, Any] = {"max_difference": 1e-6, "rounded_difference": 1e-3, "tokens": 9, "texts": 2}
@@ -69,6 +72,7 @@ def training_pages(w: str, run: Some, base: Some, job: Some) -> dict[str, dict[s
         "model": {"base": own, "job": None, "failed": None, "equal": equal, "used": held.dependants, "pushed": [sent]},
         "plan": {
             "base": base,
+            "origin": origin,
             "problem": problem,
             "ahead": ahead,
             "pilot": pilot,
@@ -96,6 +100,7 @@ def training_pages(w: str, run: Some, base: Some, job: Some) -> dict[str, dict[s
             "last_step": 8,
             "limit": 3,
             "facts": facts,
+            "origin": origin,
         },
         "run_noticed": {"noticed": [noticed], "dataset": w},
         "run_probes": {"told": Timeline([0, 8, 16], [(probe, answers)], [0, 1, 0], 1)},  # type: ignore[list-item]

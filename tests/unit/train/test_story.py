@@ -111,6 +111,31 @@ def test_the_card_is_one_for_the_library_that_the_hub_uses(measured: Training, a
     assert card.data.base_model == "tiny"
 
 
+def test_what_a_run_went_on_from_is_told_everywhere(
+    measured: Training, new_training: Callable[..., Training], at_home: Services
+) -> None:
+    plain = at_home.story.lineage(ACTOR, measured.name)
+    assert plain.origin is None
+    own = plain.run.name
+    child = new_training(entered=True, name="on top", start_from=f"{measured.name}@3")
+    origin = at_home.story.lineage(ACTOR, child.name).origin
+    assert origin is not None
+    assert (origin.run.id, origin.step) == (measured.name, 3)
+    card = at_home.story.card(ACTOR, child.name)
+    assert f"the checkpoint {own}, 3." in card.replace("\\_", "_")
+    assert "with DoRA" in at_home.story.card(ACTOR, new_training(entered=True, method="dora").name)
+    (begun,) = (one for one in at_home.story.compare(ACTOR, [measured.name, child.name]) if one.name == "start_from")
+    assert begun.values == ["", f"{own} · 3"]
+    assert at_home.train.origin(ACTOR, "run_purged@3") is None
+
+
+def test_the_card_of_a_merged_model_loads_a_model_and_no_adapter(measured: Training, at_home: Services) -> None:
+    card = at_home.story.card(ACTOR, measured.name, merged=True)
+    facts = yaml.safe_load(card.split("---\n", 2)[1])
+    assert (facts["library_name"], facts["base_model_relation"]) == ("transformers", "finetune")
+    assert "PeftModel" not in card
+
+
 def test_names_that_people_gave_are_text_in_the_card(new_training: Callable[..., Training], at_home: Services) -> None:
     run = new_training(entered=True, name="<script>*a*</script> [x](http://y) | b\\")
     card = at_home.story.card(ACTOR, run.name)
