@@ -37,11 +37,11 @@ MAX_NOTE, MAX_TAG, MAX_TAGS = 4_000, 40, 12
 
 @dataclass(frozen=True)
 class Dependant:
-    """Something that stops working without a checkpoint or a model: `shelf.dependant.<kind>` in the catalogues, with `name`.
-    Chats are private and only counted: `name` is how many.
+    """What needs a checkpoint or a model: `shelf.dependant.<kind>` in the catalogues, with `name`. Chats are private and only
+    counted: `name` is how many. A model that a checkpoint was merged into needs it no longer.
     """
 
-    kind: Literal["model", "run", "link", "chats"]
+    kind: Literal["run", "link", "chats"]
     name: str
 
 
@@ -92,7 +92,7 @@ class ShelfService:
             merges=method.merges or method.name == "full",
             in_vllm=method.in_vllm or method.name == "full",
             models=made,
-            dependants=self._dependants(saved, made),
+            dependants=self._dependants(saved),
         )
 
     def _checkpoint(self, actor: Actor, name: str) -> Checkpoint:
@@ -102,13 +102,12 @@ class ShelfService:
             raise NotFoundError("error.run.no_checkpoint", step=step or "?")
         return found[0]
 
-    def _dependants(self, saved: Checkpoint, made: list[Base]) -> list[Dependant]:
+    def _dependants(self, saved: Checkpoint) -> list[Dependant]:
         """A best checkpoint answers under the run's own name as well."""
         names = [saved.name, *([saved.run_id] if saved.best else [])]
-        found = [Dependant("model", base.name) for base in made]
         with self._db.read() as connection:
             others = connection.execute(sa.select(runs.c.name, runs.c.spec).where(runs.c.id != saved.run_id)).mappings()
-            found += [Dependant("run", row["name"]) for row in others if row["spec"].get("start_from") == saved.name]
+            found = [Dependant("run", row["name"]) for row in others if row["spec"].get("start_from") == saved.name]
             talked = connection.execute(sa.select(chats.c.models)).scalars()
             if n_chats := sum(bool(set(names) & set(_words(models))) for models in talked):
                 found.append(Dependant("chats", str(n_chats)))

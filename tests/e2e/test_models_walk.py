@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,7 @@ def test_from_votes_to_a_model_of_ones_own(
     _merge_the_best(page, tiny_studio, name, lang)
     folder = _download(page, tmp_path)
     assert _loads_in_plain_transformers(folder)
-    _note_and_delete(page, name, lang)
+    _note_and_delete(page, tiny_studio, name, lang)
     assert visitor.problems == []
 
 
@@ -123,9 +122,13 @@ def _loads_in_plain_transformers(folder: Path) -> bool:
     return bool(model.num_parameters() > 0 and (folder / "README.md").is_file())
 
 
-def _note_and_delete(page: Page, name: str, lang: Lang) -> None:
-    """The note stays after a reload; a checkpoint on which a model hangs is not deleted by one press."""
-    page.locator("#models-list .item", has_text=re.compile("10")).first.click()
+def _note_and_delete(page: Page, studio: StudioServer, name: str, lang: Lang) -> None:
+    """The note stays after a reload; a checkpoint that a run went on from says so, and is asked about before it goes."""
+    services = studio.services()
+    run = next(run for run in services.train.list(studio.actor) if run.name == name)
+    services.close()
+    here = f"{studio.address}?tab=models&model={run.id}@10"
+    page.goto(here)
     expect(page.locator("#checkpoint h2")).to_contain_text(name)
     page.locator("#model-note textarea").fill("knows how to count")
     page.locator("#model-tags textarea, #model-tags input").first.fill("counting, 数数")
@@ -133,9 +136,23 @@ def _note_and_delete(page: Page, name: str, lang: Lang) -> None:
     expect(page.locator("#models-list .tag", has_text="数数").first).to_be_visible()
     page.reload()
     expect(page.locator("#model-note textarea")).to_have_value("knows how to count")
-    expect(page.locator("#checkpoint .warning")).to_contain_text(text(lang, "shelf.depend"))
+    page.locator("#model-further").click()
+    expect(page.locator("#plan .note").first).to_contain_text(f"→ {name} · {text(lang, 'shelf.step', step=10)}")
+    expect(page.locator("#field-method input")).to_have_value(text(lang, "enum.Method.dora"))
+    expect(page.locator("#train-start-from input")).to_have_value(f"{name} · 10")
+    page.locator("#train-start").click()
+    expect(page.locator("#run-state h2")).to_have_text(f"{name} 2")
+    expect(page.locator("#run-state .note").first).to_contain_text(f"→ {name} · {text(lang, 'shelf.step', step=10)}")
+    expect(page.locator("#run-state")).to_have_attribute("data-state", "finished", timeout=90_000)
+    page.goto(here)
+    expect(page.locator("#checkpoint .warning")).to_contain_text(f"{name} 2")
     expect(page.locator("#model-delete")).to_be_hidden()
-    expect(page.locator("#model-delete-anyway")).to_be_visible()
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+    page.locator("#model-delete-anyway").click()
+    expect(page.locator("#checkpoint h2")).to_contain_text(f"{name} 2")  # what is left is shown
+    assert asked == [text(lang, "sure.model_delete_anyway")]
+    expect(page.locator("#models-list .item", has_text=f"{name} · 10")).to_be_visible()  # the merged model stays
 
 
 # --- the starter model ------------------------------------------------------------------------------------------------
