@@ -15,7 +15,7 @@ from studio.train.model import Device
 
 __all__ = ["device_bytes", "facts_of", "peak_bytes"]
 
-_PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes")
+_PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes")
 
 
 def facts_of(device: Device, model: Any) -> dict[str, Any]:
@@ -33,10 +33,11 @@ def facts_of(device: Device, model: Any) -> dict[str, Any]:
 
 
 def _counts(model: Any) -> tuple[int, int]:
-    """Trained parameters, and all; of 4-bit weights, two lie in a byte."""
+    """Trained parameters, and all but the frozen copy of an adapter that TRL compares with ("ref")."""
     if hasattr(model, "get_nb_trainable_parameters"):
         trained, all_ = model.get_nb_trainable_parameters()
-        return int(trained), int(all_)
+        copied = sum(parameter.numel() for name, parameter in model.named_parameters() if "ref" in name.split("."))
+        return int(trained), int(all_) - copied
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     return sum(size for size, has_gradient in sizes if has_gradient), sum(size for size, _ in sizes)
 

@@ -175,6 +175,8 @@ def test_dpo_on_top_of_a_checkpoint_begins_at_ln_2_again(new_training: New) -> N
     assert evaluations(second, "margin")[4] > 0
     untouched = new_training(**values, stage="dpo", dataset="pairs", learning_rate=2e-2)
     untouched.finished()
+    counted = [[event["facts"]["parameters"] for event in run.events if "facts" in event] for run in (first, second)]
+    assert counted[0] == counted[1], "the copy that it is compared with is no part of the model"
     assert evaluations(second, "logp_chosen")[0] != pytest.approx(evaluations(untouched, "logp_chosen")[0], abs=1e-2)
     names = {path.name for path in second.folder.checkpoint(4).iterdir()}
     assert "adapter_model.safetensors" in names
