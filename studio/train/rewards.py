@@ -15,7 +15,7 @@ import json
 import math
 import re as plain_re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,13 +99,14 @@ def _regex(given: str) -> Callable[[str, str | None], float | None]:
     if not given:
         raise _unreadable("regex", given)
 
-    def of(answer: str, expected: str | None) -> float:
-        try:
-            return float(pattern.search(answer, timeout=_PATTERN_S) is not None)
-        except TimeoutError:
-            return 0.0
+    return lambda answer, expected: float(_is_found(pattern, answer))
 
-    return of
+
+def _is_found(pattern: regex.Pattern[str], text: str) -> bool:
+    try:
+        return pattern.search(text, timeout=_PATTERN_S) is not None
+    except TimeoutError:
+        return False
 
 
 def _length(given: str) -> Callable[[str, str | None], float | None]:
@@ -142,16 +143,26 @@ def _format(given: str) -> Callable[[str, str | None], float | None]:
 
 
 def _json_schema(given: str) -> Callable[[str, str | None], float | None]:
-    """1 for JSON that the schema allows, one half for other JSON, 0 for none; a fence of backticks around it is no harm."""
-    from jsonschema import Draft202012Validator
+    """1 for JSON that the schema allows, one half for other JSON, 0 for none; a fence of backticks around it is no harm.
+
+    A reference leads to another place of the schema: nothing is fetched.
+    """
+    from jsonschema import Draft202012Validator, validators
     from jsonschema.exceptions import SchemaError
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012
 
     try:
         schema = json.loads(given or "{}")
         Draft202012Validator.check_schema(schema)
-    except (ValueError, SchemaError) as error:
+        resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
+        for reference in _references(schema):
+            resolver.lookup(reference)
+    except (ValueError, SchemaError, Unresolvable) as error:
         raise _unreadable("json_schema", given) from error
-    validator = Draft202012Validator(schema)
+    timed = validators.extend(Draft202012Validator, {"pattern": _pattern_of_schema})
+    validator = timed(schema, registry=Registry())
 
     def of(answer: str, expected: str | None) -> float:
         fenced = plain_re.fullmatch(r"\s*```(?:json)?\s*(.*?)```\s*", answer, plain_re.DOTALL)
@@ -159,9 +170,33 @@ def _json_schema(given: str) -> Callable[[str, str | None], float | None]:
             value = json.loads(fenced[1] if fenced else answer)
         except (ValueError, RecursionError):
             return 0.0
-        return 1.0 if validator.is_valid(value) else 0.5
+        try:
+            return 1.0 if validator.is_valid(value) else 0.5
+        except RecursionError:  # a schema that is about itself alone
+            return 0.5
 
     return of
+
+
+def _references(schema: Any) -> Iterator[str]:
+    """Every `$ref` in a schema."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _references(item)
+    elif isinstance(schema, dict):
+        for name, item in schema.items():
+            if name in ("$ref", "$dynamicRef") and isinstance(item, str):
+                yield item
+            else:
+                yield from _references(item)
+
+
+def _pattern_of_schema(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:
+    """`pattern` with a limit of time."""
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(value, str) and not _is_found(regex.compile(pattern), value):
+        yield ValidationError(pattern)
 
 
 #: By name, what makes the function of an argument.

@@ -11,6 +11,8 @@ from studio.errors import ConfigError
 from studio.train.rewards import REWARDS, mean_reward, named, rewards_of
 from tests.unit.train.methods import spec_of
 
+DOSE = 'json_schema: {"$defs": {"d": {"type": "number"}}, "properties": {"dose": {"$ref": "#/$defs/d"}}}'
+
 
 def reward(line: str, answer: str, expected: str | None = None) -> float | None:
     (found,) = rewards_of([line])
@@ -44,6 +46,11 @@ def reward(line: str, answer: str, expected: str | None = None) -> float | None:
         ('json_schema: {"required": ["dose"]}', '{"drug": "A"}', None, 0.5),
         ('json_schema: {"required": ["dose"]}', "dose: 5", None, 0.0),
         ("json_schema", "[" * 100_000, None, 0.0),
+        (DOSE, '{"dose": 5}', None, 1.0),
+        (DOSE, '{"dose": "5"}', None, 0.5),
+        ('json_schema: {"$ref": "#"}', "5", None, 0.5),
+        ('json_schema: {"pattern": "^[A-D]$"}', '"B"', None, 1.0),
+        ('json_schema: {"pattern": "^[A-D]$"}', '"E"', None, 0.5),
     ],
 )
 def test_values(line: str, answer: str, expected: str | None, value: float | None) -> None:
@@ -73,6 +80,7 @@ def test_weights_and_what_says_nothing() -> None:
 def test_a_pattern_that_never_ends_is_no_hit_and_no_wait() -> None:
     began = time.monotonic()
     assert reward("regex: (a|aa)+$", "a" * 60 + "b") == 0.0
+    assert reward('json_schema: {"pattern": "(a|aa)+$"}', '"' + "a" * 60 + 'b"') == 0.5
     assert time.monotonic() - began < 5
 
 
@@ -86,6 +94,8 @@ def test_a_pattern_that_never_ends_is_no_hit_and_no_wait() -> None:
         ("regex", "error.train.bad_reward"),
         ("json_schema: {", "error.train.bad_reward"),
         ('json_schema: {"type": 7}', "error.train.bad_reward"),
+        ('json_schema: {"$ref": "#/nowhere"}', "error.train.bad_reward"),
+        ('json_schema: {"$ref": "http://127.0.0.1:9/schema"}', "error.train.bad_reward"),
         ("0 × exact", "error.train.no_reward"),
     ],
 )
