@@ -1,11 +1,11 @@
 """The job `merge`: a checkpoint worked into the weights of its base, as a model of its own, after it was shown to be the same.
 
-    1 the base with the adapter             logits of a few texts
+    1 the base with the adapter              logits of a few texts
     2 W + what the adapter adds, in float32  logits of the same texts: their largest difference is told
     3 written in the numbers of the base's own files
 
-Both are read in float64 where there is memory for it: float32 arithmetic alone moves a logit of 40 by 1e-4 (measured on the
-starter model: adapter in float32 against the same in float64), which says nothing of the weights.
+Weights lie in float32 and are read in float64, layer by layer: float32 arithmetic alone moves a logit of 40 by 1e-4 (measured
+on the starter model: adapter in float32 against the same in float64), which says nothing of the weights.
 
 Merging goes into the base's original weights, never into quantised ones: those would be rounded once more, and answer otherwise
 (huggingface/peft#1043). A full fine-tune is whole already and is copied.
@@ -13,9 +13,11 @@ Merging goes into the base's original weights, never into quantised ones: those 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,11 +35,8 @@ __all__ = ["MOST_DIFFERENCE", "MergeSpec", "equality_of", "run_merge"]
 
 log = logging.getLogger("studio.merge")
 
-#: Of free memory, that reading in float64 may take.
-_SHARE = 0.7
-
-#: Of two logits. Rounding makes some 1e-5 of it; logits of a wrong merge lie apart by tenths.
-MOST_DIFFERENCE = 1e-3
+#: Of two logits. Rounding of weights makes some 1e-5 of it; logits of a wrong merge lie apart by tenths.
+MOST_DIFFERENCE = 1e-4
 
 #: In the folder of what was merged: where it comes from and what was measured.
 _NOTE = "merged.json"
@@ -99,10 +98,10 @@ def _merge(context: JobContext, spec: MergeSpec, folder: Path, work: Path) -> di
     n_numbers, free = parameters_of(source), free_memory_bytes()
     if 4 * n_numbers > free:
         raise ModelError("error.model.no_memory", needed_bytes=4 * n_numbers, free_bytes=free)
-    reading = torch.float64 if 12 * n_numbers < _SHARE * free else torch.float32
     model: Any = AutoModelForCausalLM.from_pretrained(
         folder if is_whole else source,
-        dtype=reading,
+        dtype=torch.float32,
+        experts_implementation="eager",  # the grouped kernels have no float64
         local_files_only=True,
         use_safetensors=True,
         trust_remote_code=False,
@@ -118,7 +117,6 @@ def _merge(context: JobContext, spec: MergeSpec, folder: Path, work: Path) -> di
     if not is_whole:
         context.phase("merging")
         model = model.merge_and_unload(safe_merge=True)
-    _round(model, torch.float32)
     after = _logits(model, texts)
     difference = _largest(before, after)
     log.info("largest difference of %d logits: %.3g", sum(item.numel() for item in before), difference)
@@ -138,14 +136,14 @@ def _merge(context: JobContext, spec: MergeSpec, folder: Path, work: Path) -> di
             shutil.copyfile(source / name, work / name)
     tokens = sum(len(ids) for ids in texts)
     told: dict[str, Any] = {"max_difference": difference, "rounded_difference": rounded, "tokens": tokens, "texts": len(texts)}
-    told |= {"read_in": str(reading).removeprefix("torch."), "numbers": str(written).removeprefix("torch.")}
+    told["numbers"] = str(written).removeprefix("torch.")
     told["revision"] = f"{spec.run}@{spec.step}"
     (work / _NOTE).write_text(json.dumps(told), "utf-8")
     return told
 
 
 def _round(model: Any, numbers: Any) -> None:
-    """Its weights as these numbers would hold them. What is computed at each start (rotary angles) is no weight, and stays."""
+    """Its float32 weights as these numbers would hold them; rotary angles, which are computed at each start, stay."""
     for parameter in model.parameters():
         parameter.data = parameter.data.to(numbers).to(parameter.dtype)
 
@@ -184,8 +182,39 @@ def _token_ids(source: Path) -> list[list[int]]:
 def _logits(model: Any, texts: list[list[int]]) -> list[Any]:
     import torch
 
-    with torch.no_grad():
-        return [model(input_ids=torch.tensor([ids])).logits[0].double() for ids in texts]
+    with torch.no_grad(), _computing_in_float64(model):
+        return [model(input_ids=torch.tensor([ids])).logits[0] for ids in texts]
+
+
+@contextlib.contextmanager
+def _computing_in_float64(model: Any) -> Iterator[None]:
+    """Hidden states in float64, and the weights of the layer that is at work: one layer more than float32 takes."""
+    handles = []
+    for part, is_embedding in _parts(model):
+        if is_embedding:
+            handles.append(part.register_forward_hook(lambda part, given, out: out.double()))
+        else:
+            handles.append(part.register_forward_pre_hook(lambda part, given: part.double() and None))
+            handles.append(part.register_forward_hook(lambda part, given, out: part.float() and None))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _parts(model: Any) -> Iterator[tuple[Any, bool]]:
+    """The embeddings, each decoder layer, and all else that has weights of its own; with whether it embeds."""
+    from torch.nn import Embedding, ModuleList
+
+    layers = next(module for module in model.modules() if isinstance(module, ModuleList))
+    for part in model.children():
+        if part is layers:
+            yield from ((layer, False) for layer in layers)
+        elif any(module is layers for module in part.modules()):
+            yield from _parts(part)
+        elif next(part.parameters(), None) is not None:
+            yield part, any(isinstance(module, Embedding) for module in part.modules())
 
 
 def _largest(before: list[Any], after: list[Any]) -> float:

@@ -169,6 +169,34 @@ def test_a_merge_that_is_not_the_same_leaves_nothing(
     do(services, "merge")
 
 
+@pytest.mark.parametrize(
+    ("family", "more"),
+    [
+        ("llama", {}),
+        ("qwen3", {"head_dim": 16}),
+        ("gemma3_text", {"head_dim": 16}),
+        ("phi3", {}),
+        ("gpt2", {"n_embd": 64, "n_layer": 2, "n_head": 4}),
+        ("qwen3_moe", {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "head_dim": 16}),
+    ],
+)
+def test_read_layer_by_layer_it_is_the_model_in_float64(family: str, more: dict[str, int]) -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from studio.models.merge import _largest, _logits
+
+    sizes = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 300}
+    sizes |= {"num_key_value_heads": 2, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2} | more
+    config = AutoConfig.for_model(family, **sizes)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, experts_implementation="eager").eval()
+    read = _logits(model, [IDS[0].tolist()[:7]])
+    assert {value.dtype for value in model.state_dict().values()} == {torch.float32}
+    with torch.no_grad():
+        whole = model.double()(IDS[:, :7]).logits
+    assert read[0].dtype == torch.float64
+    assert _largest(read, [whole[0]]) == 0
+
+
 def test_a_16_bit_base_is_merged_in_float32_and_written_in_16_bits(finished: Any, services: Services, actor: Actor) -> None:
     from safetensors.torch import load_file, save_file
 
